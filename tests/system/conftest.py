@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beds for the tests with real programs. A missing program is a failure, never a skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pcsc_bed import PcscBed
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is marked ``system``."""
+    for item in items:
+        if HERE in Path(item.path).parents:
+            item.add_marker(pytest.mark.system)
+
+
+@pytest.fixture
+def empty_bed() -> Iterator[PcscBed]:
+    """A pcscd with the virtual reader and no card."""
+    with PcscBed() as bed:
+        yield bed
+
+
+@pytest.fixture
+def bed(empty_bed: PcscBed) -> PcscBed:
+    """A pcscd with the emulated card ``hanako`` in its reader."""
+    empty_bed.plug_in("hanako")
+    return empty_bed
