@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composition root: what stands behind a reader URI, and what ``--trust`` brings.
+
+The only module outside the emulator, the test PKI and the pytest plug-in that imports
+them, and only when they are asked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jpki.card import Card
+from jpki.errors import NotOurCardError
+from jpki_apdu import readers
+from jpki_apdu.errors import (
+    CardError,
+    NoCardError,
+    ReaderBusyError,
+    ReaderUriError,
+    SeveralReadersError,
+)
+
+if TYPE_CHECKING:
+    from jpki.emulator import EmulatedCard, VirtualConnection
+    from jpki_apdu.connection import CardConnection
+
+VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCard:
+    """A card of ours, open. ``others``: readers that hold one too and were not taken.
+
+    ``emulated``: known to be an emulated card from the way it was reached.
+    """
+
+    card: Card
+    reader: str
+    others: tuple[str, ...] = ()
+    emulated: bool = False
+
+
+_plugged: dict[str, EmulatedCard] = {}
+_connections: dict[str, list[VirtualConnection]] = {}
+_numbers = itertools.count(1)
+_lock = threading.Lock()
+
+
+def plug(card: EmulatedCard) -> str:
+    """Put an emulated card into a reader of this process; returns the reader's URI."""
+    with _lock:
+        name = f"#{next(_numbers)}"
+        _plugged[name] = card
+        _connections[name] = []
+    return f"{VIRTUAL}:{name}"
+
+
+def unplug(uri: str) -> None:
+    """Take the card out; open connections see it removed. Harmless when repeated."""
+    name = uri.removeprefix(f"{VIRTUAL}:")
+    with _lock:
+        _plugged.pop(name, None)
+        connections = _connections.pop(name, [])
+    for connection in connections:
+        connection.eject()
+
+
+def open_connection(
+    uri: str, *, wait: float | None = None, at: datetime | None = None
+) -> CardConnection:
+    """Open a reader by URI: ``pcsc:``, ``vpcd:``, ``virtual:NAME-OR-FILE``, ``replay:``.
+
+    ``wait``: seconds to wait for a card, None = do not wait. ``at``: the day a ``virtual:``
+    card lives in; other readers ignore it. Raises TransportError, ReaderUriError.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme == VIRTUAL:
+        return _open_virtual(rest, at)
+    return readers.open_reader(uri, wait=wait)
+
+
+def _open_virtual(rest: str, at: datetime | None) -> CardConnection:
+    from jpki.emulator import VirtualConnection, load_card
+
+    if not rest:
+        raise ReaderUriError(uri=f"{VIRTUAL}:", reason="no_name")
+    if not rest.startswith("#"):
+        return VirtualConnection(load_card(rest, at=at))
+    with _lock:
+        card = _plugged.get(rest)
+        if card is None:
+            raise NoCardError(reader=f"{VIRTUAL}:{rest}")
+        connection = VirtualConnection(card)
+        _connections[rest].append(connection)
+    return connection
+
+
+def _virtual_opener(rest: str, wait: float | None) -> CardConnection:
+    return _open_virtual(rest, None)
+
+
+readers.register_scheme(VIRTUAL, _virtual_opener)
+
+
+def open_card(
+    uri: str,
+    *,
+    wait: float | None = None,
+    at: datetime | None = None,
+    needs_pin: bool = False,
+) -> OpenedCard:
+    """Open the card of ours behind ``uri`` and detect it.
+
+    With ``pcsc:`` and several readers that hold a card of ours, ``needs_pin`` refuses to
+    guess (SeveralReadersError, ``names``); otherwise the first is taken and the rest are
+    named in ``others``. Raises TransportError, NotOurCardError, UnsupportedTokenError.
+    """
+    candidates = _candidates(uri)
+    if len(candidates) < 2:
+        return _detected(open_connection(uri, wait=wait, at=at), uri)
+    found, refusal = _ours(candidates, keep_all=needs_pin)
+    if not found:
+        raise refusal or NoCardError(reader=uri)
+    if needs_pin and len(found) > 1:
+        for opened in found:
+            opened.card.close()
+        raise SeveralReadersError(names=", ".join(opened.reader for opened in found))
+    first, *rest = found
+    for opened in rest:
+        opened.card.close()
+    others = tuple(name for name in candidates if name != first.reader)
+    return OpenedCard(first.card, first.reader, others)
+
+
+def _candidates(uri: str) -> list[str]:
+    """Names of PC/SC readers that hold a card, when the URI leaves the choice open."""
+    if uri not in ("pcsc:", "pcsc"):
+        return []
+    return [state.name for state in readers.list_readers() if state.card_present]
+
+
+def _ours(names: Iterable[str], *, keep_all: bool) -> tuple[list[OpenedCard], CardError | None]:
+    found: list[OpenedCard] = []
+    refusal: CardError | None = None
+    for name in names:
+        try:
+            found.append(_detected(readers.open_reader(f"pcsc:{name}"), name))
+        except ReaderBusyError as exc:
+            # A busy reader may hold a card of ours: it counts as a reason, not as a card.
+            refusal = exc
+        except CardError as exc:
+            refusal = refusal or exc
+        if found and not keep_all:
+            break
+    return found, refusal
+
+
+def _detected(connection: CardConnection, reader: str) -> OpenedCard:
+    card = Card(connection)
+    try:
+        card.detect()
+    except BaseException:
+        card.close()
+        raise
+    return OpenedCard(card, connection.name, emulated=reader.startswith(f"{VIRTUAL}:"))
+
+
+__all__ = [
+    "NotOurCardError",
+    "OpenedCard",
+    "Path",
+    "open_card",
+    "open_connection",
+    "plug",
+    "unplug",
+]
