@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PIN guard: counters first, then exactly one VERIFY, and never a second one by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from jpki.card.pin_format import check_format, wipe
+from jpki.card.selection import select_application
+from jpki.card_map import (
+    COMMON_AP,
+    JPKI_AP,
+    JUKI_AP,
+    LICENCE_AP,
+    PIN_HOME,
+    PIN_RULES,
+    SURFACE_AP,
+    TEXT_AP,
+    Application,
+    PinKind,
+)
+from jpki.errors import (
+    NotOurCardError,
+    PinBlockedError,
+    PinError,
+    PinFormatError,
+    PinIncorrectError,
+    PinLastTryError,
+    PinOutcomeUnknownError,
+)
+from jpki_apdu.channel import Channel
+from jpki_apdu.errors import (
+    CardError,
+    FileNotFoundOnCardError,
+    MalformedResponseError,
+    StatusWordError,
+    TransportError,
+    status_error,
+)
+from jpki_apdu.status import StatusWord
+
+_log = logging.getLogger(__name__)
+
+_VERIFY = 0x20
+_BLOCKED = frozenset((0x63C0, 0x6983, 0x6984))  # 6984: this card's locked PIN [MY] [C3] [MC]
+_NO_SUCH_PIN = frozenset((0x6A82, 0x6A88))
+_UNLIMITED = 0x6300  # [JICSAP]
+
+# CHANGE by application: JPKI and text take CHANGE REFERENCE DATA with the new value only
+# [MY] [MC], grade A; common and juki take JICSAP CHANGE KEY [MC], grade B.
+_ISO_CHANGE = (0x00, 0x24, 0x01)
+_JICSAP_CHANGE = (0x80, 0x32, 0x00)
+_CHANGE = {
+    PinKind.AUTH: _ISO_CHANGE,
+    PinKind.SIGN: _ISO_CHANGE,
+    PinKind.TEXT: _ISO_CHANGE,
+    PinKind.COMMON: _JICSAP_CHANGE,
+    PinKind.JUKI: _JICSAP_CHANGE,
+}
+
+# Every counter of ``pin status``, grouped by application so that each is selected once.
+_COUNTERS: tuple[tuple[Application, PinKind], ...] = (
+    (JPKI_AP, PinKind.AUTH),
+    (JPKI_AP, PinKind.SIGN),
+    (TEXT_AP, PinKind.TEXT),
+    (TEXT_AP, PinKind.NUMBER_A),
+    (TEXT_AP, PinKind.NUMBER_B),
+    (SURFACE_AP, PinKind.BIRTH),
+    (SURFACE_AP, PinKind.NUMBER_B),
+    (SURFACE_AP, PinKind.NUMBER_A),
+    (COMMON_AP, PinKind.COMMON),
+    (JUKI_AP, PinKind.JUKI),
+)
+_LICENCE: tuple[tuple[Application, PinKind], ...] = ((LICENCE_AP, PinKind.LICENCE),)
+
+
+class PinState(StrEnum):
+    """What a counter says about its PIN."""
+
+    OK = "ok"
+    BLOCKED = "blocked"
+    UNLIMITED = "unlimited"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PinCounter:
+    """Tries left of one PIN in one application.
+
+    ``attempts_left``: count; None where the card does not tell. ``max_tries``: what a
+    correct PIN restores the counter to, by the card map (not read from the card).
+    """
+
+    kind: PinKind
+    application_name: str
+    attempts_left: int | None
+    max_tries: int
+    state: PinState
+
+
+def _counter(kind: PinKind, application: Application, sw: StatusWord) -> PinCounter:
+    """What the answer to a status query means."""
+    left: int | None = None
+    state = PinState.UNKNOWN
+    if sw in _BLOCKED:
+        left, state = 0, PinState.BLOCKED
+    elif sw.attempts_left is not None:
+        left, state = sw.attempts_left, PinState.OK
+    elif sw == _UNLIMITED:
+        state = PinState.UNLIMITED
+    elif sw.is_ok:
+        state = PinState.OK  # verified already: some cards say so instead of counting
+    elif sw in _NO_SUCH_PIN:
+        state = PinState.ABSENT
+    return PinCounter(kind, application.name, left, PIN_RULES[kind].tries, state)
+
+
+class PinGuard:
+    """Presents PINs to one card. Keeps no PIN.
+
+    From the first presented PIN until :meth:`release` nobody else may talk to the card:
+    a verification belongs to the card, not to the program that made it.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._hold = ExitStack()
+        self._held = False
+
+    def counters(self, *kinds: PinKind) -> tuple[PinCounter, ...]:
+        """Tries left of the PINs of ``kinds``; without any, the ten of ``pin status``.
+
+        Costs no try: VERIFY without data compares nothing. One SELECT for each
+        application and one query for each PIN where short EF identifiers work, one more
+        SELECT for each PIN where not. An application the card lacks (a phone has only
+        JPKI) gives state ``absent``. The licence PIN only if asked for. Raises
+        NotOurCardError if no application was found, JPKI among them.
+        """
+        wanted = [
+            (application, kind)
+            for application, kind in _COUNTERS + _LICENCE
+            if (kind in kinds if kinds else application is not LICENCE_AP)
+        ]
+        refused: dict[str, StatusWord] = {}
+        found: list[PinCounter] = []
+        for application, kind in wanted:
+            name = application.name
+            if name not in refused:
+                try:
+                    select_application(self._channel, application)
+                except StatusWordError as exc:
+                    refused[name] = exc.sw
+            sw = refused[name] if name in refused else self._query(kind, application)
+            found.append(_counter(kind, application, sw))
+        if JPKI_AP.name in refused and all(a.name in refused for a, _ in wanted):
+            raise NotOurCardError(seen="unknown")
+        return tuple(found)
+
+    def counter(self, kind: PinKind, application: Application | None = None) -> PinCounter:
+        """The counter of one PIN in ``application`` (None: where it is at home)."""
+        home = application or PIN_HOME[kind]
+        if not self._enter(home):
+            return _counter(kind, home, StatusWord(0x6A82))
+        return _counter(kind, home, self._query(kind, home))
+
+    def verify(
+        self,
+        kind: PinKind,
+        value: bytearray,
+        *,
+        application: Application | None = None,
+        last_try: bool = False,
+    ) -> PinCounter:
+        """Present ``value`` once: form, counter, then exactly one VERIFY. Wipes ``value``.
+
+        Raises, before anything is presented: PinFormatError, PinBlockedError,
+        PinLastTryError (unless ``last_try``), PinError ``pin_absent``, StatusWordError
+        for a counter that cannot be read. After VERIFY: PinIncorrectError,
+        PinBlockedError ``pin_blocked_now`` (this try was the last) or ``pin_blocked``,
+        StatusWordError ``pin_refused``, PinOutcomeUnknownError if the link dropped.
+        """
+        _demand_buffers(value)
+        home = application or PIN_HOME[kind]
+        try:
+            check_format(kind, value)
+            with self._exclusive():
+                before = self._admit(kind, home, last_try)
+                return self._present(before, home, value)
+        finally:
+            wipe(value)
+
+    def change(
+        self, kind: PinKind, old: bytearray, new: bytearray, *, last_try: bool = False
+    ) -> PinCounter:
+        """Set a new PIN: ``old`` is verified once (one try), then ``new`` is set. Wipes both.
+
+        Only auth, sign, text, common and juki can be changed; others raise PinError
+        ``pin_unchangeable``. Both forms are checked before anything is sent. Raises as
+        :meth:`verify`, and StatusWordError ``pin_change_refused`` (the old PIN stands) or
+        PinOutcomeUnknownError ``pin_change_unknown`` if the link dropped during the
+        change: try the new one, then the old one.
+        """
+        _demand_buffers(old, new)
+        try:
+            if kind not in _CHANGE:
+                raise PinError(kind, None, "pin_unchangeable")
+            check_format(kind, old)
+            check_format(kind, new, setting=True)
+            if old == new:
+                raise PinFormatError(kind=kind.value, rule="same")
+            verified = self.verify(kind, old, last_try=last_try)
+            self._set(kind, new)
+            return verified
+        finally:
+            wipe(old)
+            wipe(new)
+
+    def release(self) -> None:
+        """Let others at the card again. To be called when its power is off. Raises CardError."""
+        self._held = False
+        self._hold.close()
+
+    @property
+    def holds_card(self) -> bool:
+        """Whether a PIN was presented, so that the card is still ours alone."""
+        return self._held
+
+    def _enter(self, application: Application) -> bool:
+        """Select ``application``; False if the card does not have it."""
+        try:
+            select_application(self._channel, application)
+        except FileNotFoundOnCardError:
+            return False
+        return True
+
+    def _query(self, kind: PinKind, application: Application) -> StatusWord:
+        try:
+            return self._channel.query_reference(application.aid, application.pin_file(kind).fid)
+        except StatusWordError as exc:  # a refused SELECT of the PIN's file
+            return exc.sw
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Exclusive access, kept past the block if a PIN was presented in it."""
+        if self._held:
+            yield
+            return
+        with ExitStack() as stack:
+            stack.enter_context(self._channel.connection.exclusive())
+            try:
+                yield
+            finally:
+                if self._held:
+                    self._hold = stack.pop_all()
+
+    def _admit(self, kind: PinKind, application: Application, last_try: bool) -> PinCounter:
+        """The counter before a try; raises unless one may be spent."""
+        if not self._enter(application):
+            raise PinError(kind, None, "pin_absent", application=application.name)
+        sw = self._query(kind, application)
+        before = _counter(kind, application, sw)
+        if before.state is PinState.ABSENT:
+            raise PinError(kind, None, "pin_absent", application=application.name)
+        if before.state is PinState.BLOCKED:
+            raise PinBlockedError(kind, 0)
+        if before.state is PinState.UNKNOWN:
+            raise status_error(sw, _VERIFY)
+        if before.attempts_left == 1 and not last_try:
+            raise PinLastTryError(kind, 1)
+        return before
+
+    def _present(
+        self, before: PinCounter, application: Application, value: bytearray
+    ) -> PinCounter:
+        kind = before.kind
+        fid = application.pin_file(kind).fid
+        self._held = True
+        try:
+            sw = self._channel.verify(application.aid, fid, value)
+        except (TransportError, MalformedResponseError) as exc:
+            raise PinOutcomeUnknownError(kind, None) from exc
+        _log.debug("VERIFY %s: %s", kind.value, sw)
+        if sw.is_ok:
+            unlimited = before.state is PinState.UNLIMITED
+            left = None if unlimited else max(before.max_tries, before.attempts_left or 0)
+            return replace(before, attempts_left=left)
+        if sw == 0x63C0:
+            raise PinBlockedError(kind, 0, "pin_blocked_now", this_try=True)
+        if sw in _BLOCKED:
+            raise PinBlockedError(kind, 0)
+        if sw == _UNLIMITED:
+            raise PinIncorrectError(kind, None, "pin_incorrect_unlimited")
+        if sw.attempts_left is not None:
+            raise PinIncorrectError(kind, sw.attempts_left)
+        raise self._refusal(sw, before, application)
+
+    def _refusal(
+        self, sw: StatusWord, before: PinCounter, application: Application
+    ) -> StatusWordError:
+        """A word that does not count tries: ask the counter, which costs none."""
+        try:
+            left = _counter(
+                before.kind, application, self._query(before.kind, application)
+            ).attempts_left
+        except CardError:
+            left = None
+        error = StatusWordError(sw, _VERIFY, "pin_refused")
+        error.values.update(kind=before.kind.value, attempts_left=left)
+        return error
+
+    def _set(self, kind: PinKind, new: bytearray) -> None:
+        home = PIN_HOME[kind]
+        cla, ins, p1 = _CHANGE[kind]
+        try:
+            sw = self._channel.change_reference(
+                home.aid, home.pin_file(kind).fid, new, cla=cla, ins=ins, p1=p1
+            )
+        except (TransportError, MalformedResponseError) as exc:
+            raise PinOutcomeUnknownError(kind, None, "pin_change_unknown") from exc
+        _log.debug("CHANGE %s: %s", kind.value, sw)
+        if not sw.is_ok:
+            error = StatusWordError(sw, ins, "pin_change_refused")
+            error.values["kind"] = kind.value
+            raise error
+
+
+def _demand_buffers(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, bytearray):
+            raise TypeError("a PIN is a bytearray, so that it can be wiped")

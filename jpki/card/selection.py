@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selecting an application and reading its files, with errors that name what was asked for."""
+
+from __future__ import annotations
+
+import logging
+
+from jpki.card_map import Application
+from jpki_apdu.channel import Channel, SizeOf
+from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError, StatusWordError
+
+_log = logging.getLogger(__name__)
+
+
+def select_application(channel: Channel, application: Application) -> None:
+    """SELECT ``application``; costs nothing if it is current.
+
+    The first command after power-up may be answered 6F00 [MC]: a SELECT that is the very
+    first command is sent again once. Raises FileNotFoundOnCardError ``application_absent``.
+    """
+    first = channel.apdus == 0
+    try:
+        try:
+            channel.select(application.aid)
+        except StatusWordError as exc:
+            if not first or exc.sw != 0x6F00:
+                raise
+            _log.debug("first SELECT answered 6F00, sent again")
+            channel.select(application.aid)
+    except FileNotFoundOnCardError as exc:
+        error = FileNotFoundOnCardError(exc.sw, exc.ins, "application_absent")
+        error.values["application"] = application.name
+        raise error from exc
+
+
+def read_file(
+    channel: Channel, application: Application, name: str, size: SizeOf | int | None = None
+) -> bytes:
+    """Read the file called ``name`` in the card map, selecting its application if needed.
+
+    Raises SecurityStatusError ``file_needs_pin`` and FileNotFoundOnCardError
+    ``file_absent``, both with ``application`` and ``file`` (its name).
+    """
+    select_application(channel, application)
+    entry = application.file(name)
+    try:
+        return channel.read_file(application.aid, entry.fid, size)
+    except SecurityStatusError as exc:
+        closed = SecurityStatusError(exc.sw, exc.ins, "file_needs_pin")
+        closed.values.update(application=application.name, file=name)
+        raise closed from exc
+    except FileNotFoundOnCardError as exc:
+        absent = FileNotFoundOnCardError(exc.sw, exc.ins, "file_absent")
+        absent.values.update(application=application.name, file=name)
+        raise absent from exc

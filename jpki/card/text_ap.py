@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""券面事項入力補助AP: the four attributes, the 個人番号, and what proves them."""
+
+from __future__ import annotations
+
+from jpki.card.cv_certificate import CvCertificate, parse_cv_certificate
+from jpki.card.my_number import NumberPurpose
+from jpki.card.records import RsaNumbers, record_size
+from jpki.card.selection import read_file
+from jpki.card.text_records import (
+    NUMBER_SIZE,
+    ApKeyRecord,
+    BasicInfo,
+    DigestRecord,
+    NumberRecord,
+    TextAttributes,
+    parse_ap_key,
+    parse_attributes,
+    parse_basic_info,
+    parse_digests,
+    parse_number,
+    parse_session_key,
+)
+from jpki.card_map import TEXT_AP
+from jpki.errors import NumberNotAllowedError
+from jpki_apdu.channel import Channel
+
+
+class TextAp:
+    """券面事項入力補助AP of one card. SELECTs itself when first used.
+
+    Every read costs one command where the reader carries the file in one reply and short
+    EF identifiers work. Raises SecurityStatusError ``file_needs_pin`` before the PIN,
+    CardDataError for a file that is not what it should be.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def number(self, purpose: NumberPurpose) -> NumberRecord:
+        """The 個人番号 (text PIN or 照合番号A). Not read without a purpose."""
+        if not isinstance(purpose, NumberPurpose):
+            raise NumberNotAllowedError(reason="no_purpose")
+        return parse_number(read_file(self._channel, TEXT_AP, "number", NUMBER_SIZE))
+
+    def attributes(self) -> TextAttributes:
+        """Name, address, birth, sex (text PIN or 照合番号B)."""
+        return parse_attributes(self._read("attributes"))
+
+    def digests(self) -> DigestRecord:
+        """Digests of number and attributes, signed (text PIN, 照合番号A or B)."""
+        return parse_digests(self._read("digests"))
+
+    def cv_certificate(self) -> CvCertificate:
+        """The municipality key's certificate. Free to read."""
+        return parse_cv_certificate(self._read("cv-certificate"), "text")
+
+    def basic_info(self) -> BasicInfo:
+        """Version of the application. Free to read."""
+        return parse_basic_info(self._read("basic-info"))
+
+    def session_key(self) -> RsaNumbers:
+        """Public key for secure messaging (text PIN, 照合番号A or B)."""
+        return parse_session_key(self._read("session-key"))
+
+    def ap_key(self) -> ApKeyRecord:
+        """Public key of the application's own signing key (text PIN, 照合番号A or B)."""
+        return parse_ap_key(self._read("ap-public-key"))
+
+    def _read(self, name: str) -> bytes:
+        return read_file(self._channel, TEXT_AP, name, record_size)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What carries the JPKI application: token information (EF 0006) and certificates present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from jpki.card.opaque import CardSerial
+from jpki.card.records import Place
+from jpki.card.selection import read_file, select_application
+from jpki.card_map import JPKI_AP, TokenKind
+from jpki.errors import NotOurCardError, UnsupportedTokenError
+from jpki_apdu.channel import Channel
+from jpki_apdu.errors import FileNotFoundOnCardError, StatusWordError
+
+TOKEN_INFO_SIZE = 160  # bytes; PKCS#11 CK_TOKEN_INFO, 32-bit big-endian [MC], grade B
+_LABEL = 32
+_PLACE = Place("jpki", 0x0006)
+_PRESENT, _ABSENT = 0x8F, 0x00
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDetails:
+    """EF 0006 after the label. PIN lengths in characters; versions as the card writes them."""
+
+    manufacturer: str
+    model: str
+    serial: CardSerial = field(repr=False)
+    flags: int
+    max_pin_length: int
+    min_pin_length: int
+    hardware_version: str
+    firmware_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """EF 0006. ``details`` is None where the file is shorter than a whole CK_TOKEN_INFO."""
+
+    label: str
+    details: TokenDetails | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of ours: its kind and what it says of itself."""
+
+    kind: TokenKind
+    info: TokenInfo
+
+    @property
+    def medium(self) -> str:
+        """``card`` or ``phone``."""
+        return "card" if self.kind is TokenKind.CARD else "phone"
+
+
+class Presence(StrEnum):
+    """Whether a certificate is on the card."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """EF 0008: which certificates the card holds. Source: [MC], grade B."""
+
+    sign: Presence
+    auth: Presence
+
+
+def parse_token_info(data: bytes) -> TokenInfo:
+    """EF 0006. The label is needed (32 bytes); the rest only if the file is whole.
+
+    Source: [MC] layout, grade B; label [MY] [MC] [PM], grade A. Raises CardDataError.
+    """
+    if len(data) < _LABEL:
+        raise _PLACE.error("truncated", len(data))
+    label = _text(data, 0, _LABEL)
+    if len(data) < TOKEN_INFO_SIZE:
+        return TokenInfo(label, None)
+    return TokenInfo(
+        label,
+        TokenDetails(
+            manufacturer=_text(data, 32, 32),
+            model=_text(data, 64, 16),
+            serial=CardSerial(_text(data, 80, 16)),
+            flags=int.from_bytes(data[96:100], "big"),
+            max_pin_length=int.from_bytes(data[116:120], "big"),
+            min_pin_length=int.from_bytes(data[120:124], "big"),
+            hardware_version=_text(data, 140, 2),
+            firmware_version=_text(data, 142, 2),
+        ),
+    )
+
+
+def _text(data: bytes, start: int, length: int) -> str:
+    """Printable ASCII, padded at the end with spaces (cards) or NULs (imitations)."""
+    raw = data[start : start + length].rstrip(b" \0")
+    if not all(0x20 <= byte < 0x7F for byte in raw):
+        raise _PLACE.error("bad_text", start)
+    return raw.decode("ascii")
+
+
+def detect(channel: Channel) -> Token:
+    """Recognise the card: SELECT JPKI, read EF 0006. Never by ATR (readers invent those).
+
+    Raises NotOurCardError (``seen``: juki_card, unknown), UnsupportedTokenError for a
+    label that is not known, CardDataError.
+    """
+    try:
+        select_application(channel, JPKI_AP)
+        data = read_file(channel, JPKI_AP, "token-info", TOKEN_INFO_SIZE)
+    except StatusWordError as exc:
+        raise NotOurCardError(seen="unknown") from exc
+    info = parse_token_info(data)
+    try:
+        kind = TokenKind(info.label)
+    except ValueError:
+        # The label is a fact about a kind of token, not about a person: it may be shown.
+        raise UnsupportedTokenError(label=info.label) from None
+    if kind is TokenKind.JUKI_CARD:
+        raise NotOurCardError(seen="juki_card")
+    return Token(kind, info)
+
+
+def parse_availability(data: bytes) -> Availability:
+    """EF 0008: byte 0 sign, byte 1 auth; 8F present, 00 absent, others unknown."""
+    if len(data) < 2:
+        raise Place("jpki", 0x0008).error("truncated", len(data))
+    return Availability(_presence(data[0]), _presence(data[1]))
+
+
+def _presence(byte: int) -> Presence:
+    return {_PRESENT: Presence.PRESENT, _ABSENT: Presence.ABSENT}.get(byte, Presence.UNKNOWN)
+
+
+def availability(channel: Channel) -> Availability:
+    """Which certificates are present. Unknown where the token has no EF 0008."""
+    try:
+        return parse_availability(read_file(channel, JPKI_AP, "certificate-availability", 3))
+    except FileNotFoundOnCardError:
+        return Availability(Presence.UNKNOWN, Presence.UNKNOWN)
