@@ -158,3 +158,9 @@ def status_error(sw: StatusWord, ins: int) -> StatusWordError:
     if sw == 0x6982:
         return SecurityStatusError(sw, ins)
     return StatusWordError(sw, ins)
+
+
+def require_ok(sw: StatusWord, ins: int) -> None:
+    """Raise the typed StatusWordError unless the answer is 9000."""
+    if sw != 0x9000:
+        raise status_error(sw, ins)
