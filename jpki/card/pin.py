@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from jpki.card.pin_format import check_format, wipe
+from jpki.card.pin_format import check_format, format_error, wipe
 from jpki.card.selection import select_application
 from jpki.card_map import (
     COMMON_AP,
@@ -27,7 +27,6 @@ from jpki.errors import (
     NotOurCardError,
     PinBlockedError,
     PinError,
-    PinFormatError,
     PinIncorrectError,
     PinLastTryError,
     PinOutcomeUnknownError,
@@ -212,7 +211,7 @@ class PinGuard:
             check_format(kind, old)
             check_format(kind, new, setting=True)
             if old == new:
-                raise PinFormatError(kind=kind.value, rule="same")
+                raise format_error(kind, "same")
             verified = self.verify(kind, old, last_try=last_try)
             self._set(kind, new)
             return verified

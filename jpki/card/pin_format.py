@@ -23,19 +23,22 @@ def check_format(kind: PinKind, value: bytearray, *, setting: bool = False) -> N
     ``setting``: a new value is being set; the sign password then needs a letter and a
     digit (the official rule; a card may hold an older one without, so it is not demanded
     of a value that is only presented). Raises PinFormatError with ``kind``, ``rule`` and
-    the lengths, never the value; nothing was sent, no try was spent.
+    ``lengths``, never the value; nothing was sent, no try was spent.
     """
     rule = PIN_RULES[kind]
     if not rule.digits:
         _fold(value)
     broken = _broken_rule(kind, value, setting)
     if broken:
-        raise PinFormatError(
-            kind=kind.value,
-            rule=broken,
-            min_length=rule.min_length,
-            max_length=rule.max_length,
-        )
+        raise format_error(kind, broken)
+
+
+def format_error(kind: PinKind, rule: str) -> PinFormatError:
+    """The error for a broken rule; ``lengths``: how many characters are right."""
+    form = PIN_RULES[kind]
+    least, most = form.min_length, form.max_length
+    lengths = f"{least}" if least == most else f"{least}-{most}"
+    return PinFormatError(kind=kind.value, rule=rule, lengths=lengths)
 
 
 def _fold(value: bytearray) -> None:
@@ -88,9 +91,9 @@ def reference_number_b(birth: date, expiry_year: int, security_code: str) -> byt
     card; era year grade B. Raises PinFormatError.
     """
     if len(security_code) != 4 or not is_ascii_digits(security_code):
-        raise PinFormatError(kind=PinKind.NUMBER_B.value, rule="security_code")
+        raise format_error(PinKind.NUMBER_B, "security_code")
     if not 1000 <= expiry_year <= 9999:
-        raise PinFormatError(kind=PinKind.NUMBER_B.value, rule="expiry_year")
+        raise format_error(PinKind.NUMBER_B, "expiry_year")
     return _built(
         PinKind.NUMBER_B, f"{_era_digits(birth, PinKind.NUMBER_B)}{expiry_year}{security_code}"
     )
@@ -105,4 +108,4 @@ def _era_digits(birth: date, kind: PinKind) -> str:
     try:
         return f"{era_year(birth):02}{birth.month:02}{birth.day:02}"
     except ValueError:
-        raise PinFormatError(kind=kind.value, rule="birth_date") from None
+        raise format_error(kind, "birth_date") from None

@@ -39,7 +39,7 @@ def read_file(
     """Read the file called ``name`` in the card map, selecting its application if needed.
 
     Raises SecurityStatusError ``file_needs_pin`` and FileNotFoundOnCardError
-    ``file_absent``, both with ``application`` and ``file`` (its name).
+    ``file_absent``, both with ``application`` and ``record`` (the name).
     """
     select_application(channel, application)
     entry = application.file(name)
@@ -47,9 +47,9 @@ def read_file(
         return channel.read_file(application.aid, entry.fid, size)
     except SecurityStatusError as exc:
         closed = SecurityStatusError(exc.sw, exc.ins, "file_needs_pin")
-        closed.values.update(application=application.name, file=name)
+        closed.values.update(application=application.name, record=name)
         raise closed from exc
     except FileNotFoundOnCardError as exc:
         absent = FileNotFoundOnCardError(exc.sw, exc.ins, "file_absent")
-        absent.values.update(application=application.name, file=name)
+        absent.values.update(application=application.name, record=name)
         raise absent from exc
