@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jpki.card import Card
-from jpki.errors import NotOurCardError
+from jpki.certificate.kinds import Environment
+from jpki.validation.trust import TrustStore
+from jpki.verifying.material import TrustMaterial
+from jpki.verifying.sources import read_certificates
 from jpki_apdu import readers
 from jpki_apdu.errors import (
     CardError,
@@ -171,10 +174,43 @@ def _detected(connection: CardConnection, reader: str) -> OpenedCard:
     return OpenedCard(card, connection.name, emulated=reader.startswith(f"{VIRTUAL}:"))
 
 
+def load_trust(
+    name: str, *, at: datetime | None = None, ca_files: Iterable[Path | str] = ()
+) -> TrustMaterial:
+    """What ``--trust NAME`` brings.
+
+    ``production``: the six pinned roots; their certificates come from ``ca_files`` or the
+    card. ``test``: JPKI-SYNTH's roots, CV keys and CRLs as of ``at``. ``jlis-test``: the
+    roots J-LIS lends, from ``ca_files``. Anything else is a file or folder whose
+    certificates are the anchors. Raises InputFileError, TrustRootError.
+    """
+    from jpki.card import cv_keys
+
+    if name == Environment.TEST:
+        return _test_trust(at)
+    if name == Environment.PRODUCTION:
+        store = TrustStore(Environment.PRODUCTION).with_candidates(read_certificates(ca_files))
+        return TrustMaterial(store, cv_keys.PRODUCTION)
+    if name == Environment.JLIS_TEST:
+        store = TrustStore(Environment.JLIS_TEST, read_certificates(ca_files))
+        return TrustMaterial(store, cv_keys.JLIS_TEST)
+    return TrustMaterial(TrustStore(Environment.CUSTOM, read_certificates([name])))
+
+
+def _test_trust(at: datetime | None) -> TrustMaterial:
+    from jpki.emulator import populate
+    from jpki.synth import SynthPki
+
+    pki = SynthPki(at)
+    populate(pki)
+    return TrustMaterial(
+        TrustStore(Environment.TEST, pki.trust_anchors()), pki.cv_ca_keys(), tuple(pki.crls())
+    )
+
+
 __all__ = [
-    "NotOurCardError",
     "OpenedCard",
-    "Path",
+    "load_trust",
     "open_card",
     "open_connection",
     "plug",

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job: read what may be read, verify all of it, and say what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jpki.card import (
+    Card,
+    CardInfo,
+    CertificateName,
+    MyNumber,
+    NumberPurpose,
+    PinCounter,
+    Presence,
+    TextEvidence,
+    check_card_present,
+    check_text,
+)
+from jpki.card.text_records import TextAttributes
+from jpki.card_map import TEXT_AP, Application, PinKind
+from jpki.certificate import HolderAttributes, parse_certificate
+from jpki.certificate.kinds import Environment, Family
+from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedError
+from jpki.verdict import Check, Headline, Outcome, Verdict, headline
+from jpki.verifying.login import check_signature
+from jpki.verifying.material import TrustMaterial, ValidationOptions
+from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
+
+PinSource = Callable[[PinCounter], bytearray]
+"""Gives a PIN when it is needed, once, in a buffer that is wiped after use."""
+
+Progress = Callable[[str], None]
+"""Told the code of each step as it begins: ``detect``, ``counters``, ``text``, ``auth`` ..."""
+
+_CHALLENGE = b"jpki-card-check/1\n"
+_TEXT_KINDS = (PinKind.TEXT, PinKind.NUMBER_B, PinKind.NUMBER_A)
+CHECKED_PINS = (*_TEXT_KINDS, PinKind.AUTH, PinKind.SIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What ``check_card`` found.
+
+    ``attributes`` and ``number`` only if read (``number`` masks itself); ``sign_holder``:
+    the four attributes in the sign certificate. ``apdus``: commands sent (count).
+    ``files``: files read (count).
+    """
+
+    verdict: Verdict
+    info: CardInfo
+    attributes: TextAttributes | None = field(default=None, repr=False)
+    number: MyNumber | None = field(default=None, repr=False)
+    sign_holder: HolderAttributes | None = field(default=None, repr=False)
+    apdus: int = 0
+    files: int = 0
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Checks in the order they are shown, and the three groups behind the headlines."""
+
+    checks: list[Check] = field(default_factory=list)
+    genuine: list[Outcome] = field(default_factory=list)
+    in_force: list[Outcome] = field(default_factory=list)
+    revocation_ran: bool = False
+    possession: bool = False
+    records: bool = False
+
+
+def check_card(
+    card: Card,
+    trust: TrustMaterial,
+    options: ValidationOptions,
+    pins: Mapping[PinKind, PinSource],
+    *,
+    number_purpose: NumberPurpose | None = None,
+    last_try: bool = False,
+    progress: Progress | None = None,
+) -> CardReport:
+    """Read and verify a card. ``pins``: those that may be presented, each at most once.
+
+    Without PINs it checks all that is free to read. The 個人番号 is read only with
+    ``number_purpose`` and a PIN that opens it. Raises PinError as soon as a PIN is
+    refused (nothing more is presented), TransportError, CardDataError.
+    """
+    if number_purpose is not None and not {PinKind.TEXT, PinKind.NUMBER_A} & set(pins):
+        raise NumberNotAllowedError(reason="no_pin")
+    return _CardCheck(card, trust, options, pins, number_purpose, last_try, progress).run()
+
+
+class _CardCheck:
+    def __init__(
+        self,
+        card: Card,
+        trust: TrustMaterial,
+        options: ValidationOptions,
+        pins: Mapping[PinKind, PinSource],
+        number_purpose: NumberPurpose | None,
+        last_try: bool,
+        progress: Progress | None,
+    ) -> None:
+        self._card = card
+        self._trust = trust
+        self._options = options
+        self._pins = pins
+        self._purpose = number_purpose
+        self._last_try = last_try
+        self._progress = progress or (lambda step: None)
+        self._found = _Findings()
+        self._attributes: TextAttributes | None = None
+        self._number: MyNumber | None = None
+        self._sign_holder: HolderAttributes | None = None
+        self._files = 0
+
+    def run(self) -> CardReport:
+        before = self._card.channel.apdus
+        self._progress("detect")
+        self._card.detect()
+        self._progress("counters")
+        info = self._card.info()
+        self._counters = {(c.application_name, c.kind): c for c in info.counters}
+        self._files = 2  # token information and certificate availability
+        self._text(info)
+        self._auth(info)
+        self._sign(info)
+        return CardReport(
+            verdict=self._verdict(info),
+            info=info,
+            attributes=self._attributes,
+            number=self._number,
+            sign_holder=self._sign_holder,
+            apdus=self._card.channel.apdus - before,
+            files=self._files,
+        )
+
+    # 券面 data -----------------------------------------------------------------------
+
+    def _text(self, info: CardInfo) -> None:
+        kinds = [kind for kind in _TEXT_KINDS if kind in self._pins]
+        if not kinds:
+            present = TEXT_AP.name in info.applications
+            code = "text_needs_pin" if present else "text_absent"
+            self._add(Check("text_data", Outcome.NOT_RUN, code), self._found.genuine)
+            return
+        self._progress("text")
+        for kind in kinds:
+            self._present(kind, TEXT_AP)
+        evidence = self._text_evidence(set(kinds))
+        self._attributes = evidence.attributes
+        result = check_text(evidence, self._trust.cv_keys)
+        for check in result.checks:
+            self._add(check, self._found.genuine)
+        self._found.records = True
+        present_check = check_card_present(
+            self._card.channel, TEXT_AP, result.key, problem=result.key_problem
+        )
+        self._possession(present_check)
+
+    def _text_evidence(self, kinds: set[PinKind]) -> TextEvidence:
+        text = self._card.text
+        attributes = text.attributes() if kinds & {PinKind.TEXT, PinKind.NUMBER_B} else None
+        number = text.number(self._purpose) if self._purpose is not None else None
+        self._number = number.number if number else None
+        self._files += 3 + (attributes is not None) + (number is not None)
+        return TextEvidence(
+            cv_certificate=text.cv_certificate(),
+            digests=text.digests(),
+            attributes=attributes,
+            number=number,
+            ap_key=text.ap_key(),
+        )
+
+    # Certificates --------------------------------------------------------------------
+
+    def _auth(self, info: CardInfo) -> None:
+        with_pin = PinKind.AUTH in self._pins
+        if with_pin:
+            self._present(PinKind.AUTH)
+        self._progress("auth")
+        der = self._certificate("auth", "auth_certificate")
+        if der is not None:
+            self._validate(der, Family.AUTH, "auth")
+        if not with_pin:
+            self._add(Check("login", Outcome.NOT_RUN, "login_needs_pin"), self._found.genuine)
+        elif der is not None:
+            challenge = _CHALLENGE + os.urandom(32)
+            signature = self._card.jpki.authenticate(challenge)
+            self._possession(check_signature(der, signature, challenge))
+
+    def _sign(self, info: CardInfo) -> None:
+        name = "sign_certificate"
+        if info.certificates.sign is Presence.ABSENT:
+            self._add(Check(name, Outcome.NOT_RUN, "certificate_absent"), self._found.genuine)
+            return
+        if PinKind.SIGN not in self._pins:
+            self._add(Check(name, Outcome.NOT_RUN, "sign_needs_pin"), self._found.genuine)
+            return
+        self._present(PinKind.SIGN)
+        self._progress("sign")
+        der = self._certificate("sign", name)
+        if der is not None:
+            self._validate(der, Family.SIGN, "sign")
+            self._sign_holder = _holder(der)
+
+    def _certificate(self, which: CertificateName, name: str) -> bytes | None:
+        """A certificate's DER; None if it is not there or not free, which is then said."""
+        try:
+            der = self._card.jpki.certificate(which)
+        except (NoCertificateError, FileNotFoundOnCardError):
+            self._add(Check(name, Outcome.NOT_RUN, "certificate_absent"), self._found.genuine)
+            return None
+        except SecurityStatusError:
+            self._add(Check(name, Outcome.NOT_RUN, "certificate_needs_pin"), self._found.genuine)
+            return None
+        self._files += 1
+        return der
+
+    def _validate(self, der: bytes, family: Family, prefix: str) -> None:
+        candidates = self._ca_from_card(family)
+        verdict = self._options.validator(self._trust, candidates).validate(der, family=family)
+        path = [check for check in verdict.checks if check.name != "revocation"]
+        faults = [check for check in path if check.outcome is not Outcome.VALID]
+        if not faults:
+            values = {**verdict.subject, "environment": verdict.environment}
+            good = Check(f"{prefix}_certificate", Outcome.VALID, "certificate_good", values)
+            self._found.checks.append(good)
+        for check in faults:
+            self._found.checks.append(_renamed(check, prefix))
+        self._found.genuine += [c.outcome for c in path if c.name != "validity"]
+        self._found.in_force += [c.outcome for c in path if c.name == "validity"]
+        for check in verdict.checks:
+            if check.name == "revocation":
+                self._add(_renamed(check, prefix), self._found.in_force)
+                self._found.revocation_ran |= check.outcome is not Outcome.NOT_RUN
+
+    def _ca_from_card(self, family: Family) -> tuple[bytes, ...]:
+        """The card's own copy of the root: of use only where roots are pinned by hash."""
+        if self._trust.store.environment is not Environment.PRODUCTION:
+            return ()
+        which: CertificateName = "auth-ca" if family is Family.AUTH else "sign-ca"
+        try:
+            der = self._card.jpki.certificate(which)
+        except (NoCertificateError, FileNotFoundOnCardError, SecurityStatusError):
+            return ()
+        self._files += 1
+        return (der,)
+
+    # ---------------------------------------------------------------------------------
+
+    def _present(self, kind: PinKind, application: Application | None = None) -> None:
+        name = application.name if application else "jpki"
+        pin = self._pins[kind](self._counters[name, kind])
+        self._card.pins.verify(kind, pin, application=application, last_try=self._last_try)
+
+    def _possession(self, check: Check) -> None:
+        self._add(check, self._found.genuine)
+        self._found.possession |= check.outcome is Outcome.VALID
+
+    def _add(self, check: Check, group: list[Outcome]) -> None:
+        self._found.checks.append(check)
+        group.append(check.outcome)
+
+    def _verdict(self, info: CardInfo) -> Verdict:
+        found = self._found
+        return Verdict(
+            checks=tuple(found.checks),
+            environment=self._trust.store.environment.value,
+            genuine=_genuine(found),
+            in_force=_in_force(found),
+            subject={"token": info.token.kind.name.lower(), "medium": info.token.medium},
+        )
+
+
+def _genuine(found: _Findings) -> Headline:
+    """Yes only with proof that the keys are here: certificates and records can be copied."""
+    answer = headline(found.genuine)
+    if answer is not Headline.YES or found.possession:
+        return answer
+    return Headline.CANNOT_TELL if found.records else Headline.NOT_RUN
+
+
+def _in_force(found: _Findings) -> Headline:
+    """Yes only if revocation was looked at; an expired certificate is no in any case."""
+    answer = headline(found.in_force)
+    if answer is Headline.YES and not found.revocation_ran:
+        return Headline.NOT_RUN
+    return answer
+
+
+def _renamed(check: Check, prefix: str) -> Check:
+    return Check(f"{prefix}_{check.name}", check.outcome, check.code, check.values)
+
+
+def _holder(der: bytes) -> HolderAttributes | None:
+    try:
+        return parse_certificate(der).holder
+    except CertificateError:
+        return None

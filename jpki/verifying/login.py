@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answer a login challenge with the card, and verify such an answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from jpki.card import Card
+from jpki.card_map import PinKind
+from jpki.certificate import parse_certificate
+from jpki.certificate.kinds import Family
+from jpki.errors import CertificateError, ChallengeError
+from jpki.validation.validator import Validator
+from jpki.verdict import Check, Outcome, Verdict
+from jpki.verifying.challenge import Challenge, Response
+
+
+def respond(
+    card: Card,
+    challenge: Challenge,
+    pin: bytearray,
+    *,
+    now: datetime,
+    last_try: bool = False,
+) -> Response:
+    """Sign ``challenge`` with the auth key; ``pin`` is presented once and wiped.
+
+    An expired challenge, or one that is not yet issued, is refused before the PIN
+    (ChallengeError ``expired``, ``not_yet_issued``). Raises PinError, TransportError.
+    """
+    if challenge.is_expired(now):
+        raise ChallengeError(reason="expired")
+    card.pins.verify(PinKind.AUTH, pin, last_try=last_try)
+    certificate = card.jpki.certificate("auth")
+    signature = card.jpki.authenticate(challenge.signed_text())
+    return Response(challenge, certificate, signature)
+
+
+def check_signature(certificate_der: bytes, signature: bytes, data: bytes) -> Check:
+    """Whether the certificate's key made ``signature`` (PKCS#1 v1.5, SHA-256) over ``data``."""
+    name = "login"
+    try:
+        key = parse_certificate(certificate_der).public_key
+    except CertificateError:
+        return Check(name, Outcome.CANNOT_TELL, "login_no_key")
+    if not isinstance(key, rsa.RSAPublicKey):
+        return Check(name, Outcome.CANNOT_TELL, "login_key_type")
+    try:
+        key.verify(signature, data, padding.PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return Check(name, Outcome.INVALID, "login_signature_wrong")
+    return Check(name, Outcome.VALID, "login_signed", {"bits": key.key_size})
+
+
+def verify_response(
+    response: Response, challenge: Challenge, validator: Validator, *, now: datetime
+) -> Verdict:
+    """The verdict on a login: our challenge, in time, signed, by a certificate in force.
+
+    ``challenge`` is the verifier's own copy. Whether it was used before is not_run: that
+    takes a store of challenges.
+    """
+    certificate = validator.validate(response.certificate, family=Family.AUTH)
+    checks = (
+        _same(response.challenge, challenge),
+        _in_time(challenge, now),
+        check_signature(response.certificate, response.signature, challenge.signed_text()),
+        *certificate.checks,
+        Check("single_use", Outcome.NOT_RUN, "no_challenge_store"),
+    )
+    subject = {
+        **certificate.subject,
+        "origin": challenge.origin,
+        "purpose": challenge.purpose,
+    }
+    return Verdict(checks, certificate.environment, subject=subject)
+
+
+def _same(answered: Challenge, own: Challenge) -> Check:
+    name = "challenge"
+    if answered != own:
+        return Check(name, Outcome.INVALID, "challenge_other")
+    return Check(name, Outcome.VALID, "challenge_ours")
+
+
+def _in_time(challenge: Challenge, now: datetime) -> Check:
+    name = "challenge_time"
+    values = {"expires": challenge.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if now < challenge.issued_at:
+        return Check(name, Outcome.INVALID, "challenge_not_yet_issued", values)
+    if challenge.is_expired(now):
+        return Check(name, Outcome.INVALID, "challenge_expired", values)
+    return Check(name, Outcome.VALID, "challenge_in_time", values)

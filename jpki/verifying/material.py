@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a verification rests on: roots, CV keys, revocation data, and how strict to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from jpki.validation.declaration import VerifierDeclaration
+from jpki.validation.trust import TrustStore
+from jpki.validation.validator import RevocationMode, Validator
+
+
+@dataclass(frozen=True, slots=True)
+class TrustMaterial:
+    """Roots of one environment and what belongs to them.
+
+    ``cv_keys``: CA keys of 券面 data, key id (16 bytes) to modulus and exponent. ``crls``:
+    DER lists that come with the store (those of the test PKI).
+    """
+
+    store: TrustStore
+    cv_keys: Mapping[bytes, tuple[int, int]] = field(default_factory=dict, repr=False)
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationOptions:
+    """How to validate. ``crls``, ``ocsp``, ``chain``: DER given by the caller.
+
+    ``at``: aware; None = now. ``max_age``: oldest revocation data accepted.
+    """
+
+    revocation: RevocationMode = RevocationMode.REQUIRE
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+    ocsp: tuple[bytes, ...] = field(default=(), repr=False)
+    chain: tuple[bytes, ...] = field(default=(), repr=False)
+    max_age: timedelta | None = None
+    at: datetime | None = None
+    verifier: VerifierDeclaration | None = None
+
+    def validator(self, trust: TrustMaterial, candidates: Iterable[bytes] = ()) -> Validator:
+        """A validator over ``trust``; ``candidates``: CA certificates a card offered (DER)."""
+        chain = (*self.chain, *candidates)
+        return Validator(
+            trust.store.with_candidates(chain),
+            revocation=self.revocation,
+            crls=(*trust.crls, *self.crls),
+            ocsp=self.ocsp,
+            chain=chain,
+            max_age=self.max_age,
+            at=self.at,
+            verifier=self.verifier,
+        )
