@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers by URI: ``pcsc:``, ``pcsc:PART-OF-NAME``, ``vpcd:HOST:PORT``; others register."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jpki_apdu.connection import CardConnection
+from jpki_apdu.errors import ReaderUriError
+
+Opener = Callable[[str, float | None], CardConnection]
+"""Opens what follows the scheme's colon; the second argument is ``wait`` in seconds."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderState:
+    """One PC/SC reader. ``busy``: a program holds it for itself alone. ``atr`` may be empty."""
+
+    name: str
+    card_present: bool
+    busy: bool = False
+    atr: bytes = b""
+
+
+def register_scheme(scheme: str, opener: Opener) -> None:
+    """Let ``open_reader`` open ``scheme:…``. The last one registered counts."""
+    if not _SCHEME.fullmatch(f"{scheme}:"):
+        raise ValueError("a scheme is a letter, then letters, digits and + . -")
+    _openers[scheme.lower()] = opener
+
+
+def known_schemes() -> list[str]:
+    """The schemes that can be opened, sorted."""
+    return sorted(_openers)
+
+
+def open_reader(uri: str, *, wait: float | None = None) -> CardConnection:
+    """Open the card in the reader ``uri`` names.
+
+    ``wait``: seconds to wait for reader and card; None = do not wait, ``math.inf`` = for
+    ever. Raises ReaderUriError (nothing was opened), NoReaderError, NoCardError,
+    ReaderBusyError, CardUnresponsiveError, PcscMissingError, NoServiceError,
+    TransportTimeoutError.
+    """
+    found = _SCHEME.fullmatch(uri)
+    if not found:
+        raise ReaderUriError("reader_uri_bare", uri=uri, hint=f"pcsc:{uri}")
+    scheme = found[1].lower()
+    opener = _openers.get(scheme)
+    if opener is None:
+        raise ReaderUriError(
+            "reader_uri_scheme", scheme=scheme, known=" ".join(f"{s}:" for s in known_schemes())
+        )
+    return opener(found[2], wait)
+
+
+def list_readers() -> list[ReaderState]:
+    """The PC/SC readers, none of them opened. Raises PcscMissingError, NoServiceError."""
+    from jpki_apdu import pcsc
+
+    return pcsc.list_states()
+
+
+def wait_for_change(
+    known: Sequence[ReaderState], timeout: float | None = None
+) -> list[ReaderState]:
+    """The PC/SC readers as soon as they differ from ``known``, or when time is up.
+
+    ``timeout``: seconds; None or ``math.inf`` = for ever. Returns readers equal to
+    ``known`` if nothing changed. Also waits while there is no reader at all.
+    """
+    from jpki_apdu import pcsc
+
+    return pcsc.wait_for_change(known, timeout)
+
+
+def _open_pcsc(rest: str, wait: float | None) -> CardConnection:
+    from jpki_apdu import pcsc
+
+    return pcsc.open_pcsc(rest, wait)
+
+
+def _open_vpcd(rest: str, wait: float | None) -> CardConnection:
+    from jpki_apdu import vpcd
+
+    return vpcd.open_vpcd(rest, wait)
+
+
+_openers: dict[str, Opener] = {"pcsc": _open_pcsc, "vpcd": _open_vpcd}
