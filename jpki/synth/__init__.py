@@ -4,6 +4,8 @@
 Importing this loads no cryptography; that happens with the first key.
 """
 
+from __future__ import annotations
+
 from jpki.synth.authority import Authority
 from jpki.synth.crl import Reason
 from jpki.synth.cv import key_id

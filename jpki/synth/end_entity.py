@@ -69,52 +69,50 @@ class Issue:
 def end_entity(issue: Issue) -> bytes:
     """DER of the certificate."""
     request, wrong = issue.request, issue.request.overrides
-    place = request.municipality
     issuer_name, issuer_key_id, issuer_serial = _issuer(issue.authority, wrong)
-    if request.family is Family.AUTH:
-        subject = names.auth_subject(issue.subject_cn)
-        own = _auth_extensions()
-    else:
-        subject = names.sign_subject(place, issue.subject_cn)
-        own = _sign_extensions(request)
-    policy = ext.policies(wrong.policy or issue.policy)
-    point = names.crldp_name(request.family, wrong.partition or place, issue.authority.organisation)
     aki = ext.authority_key_id(
         issuer_key_id if wrong.aki_key_id is None else wrong.aki_key_id,
         wrong.aki_issuer or issuer_name,
         issuer_serial if wrong.aki_serial is None else wrong.aki_serial,
     )
-    access = [ext.authority_info_access()] if request.family is Family.AUTH else []
-    return certificate(
-        Fields(
-            serial=issue.serial,
-            issuer=issuer_name,
-            not_before=issue.not_before,
-            not_after=issue.not_after,
-            subject=subject,
-            public_key_info=public_key_info(request.public_key),
-            extensions=(
-                *own,
-                policy,
-                ext.Extension(
-                    "issuerAltName", names.general_names(names.japanese_name(request.family))
-                ),
-                ext.distribution_point(point),
-                *access,
-                aki,
-                ext.subject_key_id(key_id(request.public_key)),
-            ),
-        ),
-        issue.authority.key(),
-        wrong,
+    if request.family is Family.AUTH:
+        subject = names.auth_subject(issue.subject_cn)
+    else:
+        subject = names.sign_subject(request.municipality, issue.subject_cn)
+    fields = Fields(
+        serial=issue.serial,
+        issuer=issuer_name,
+        not_before=issue.not_before,
+        not_after=issue.not_after,
+        subject=subject,
+        public_key_info=public_key_info(request.public_key),
+        extensions=_extensions(issue, aki),
+    )
+    return certificate(fields, issue.authority.key(), wrong)
+
+
+def _extensions(issue: Issue, aki: ext.Extension) -> tuple[ext.Extension, ...]:
+    """All extensions in the order of the profile; auth and sign differ in four of them."""
+    request, wrong = issue.request, issue.request.overrides
+    family, place = request.family, wrong.partition or request.municipality
+    is_auth = family is Family.AUTH
+    japanese_name = names.general_names(names.japanese_name(family))
+    return (
+        *(_auth_usage() if is_auth else _sign_usage(request)),
+        ext.policies(wrong.policy or issue.policy),
+        ext.Extension("issuerAltName", japanese_name),
+        ext.distribution_point(names.crldp_name(family, place, issue.authority.organisation)),
+        *([ext.authority_info_access()] if is_auth else []),
+        aki,
+        ext.subject_key_id(key_id(request.public_key)),
     )
 
 
-def _auth_extensions() -> list[ext.Extension]:
+def _auth_usage() -> list[ext.Extension]:
     return [ext.key_usage(b"\x80", 7), ext.extended_key_usage(ext.CLIENT_AUTH)]
 
 
-def _sign_extensions(request: EndEntityRequest) -> list[ext.Extension]:
+def _sign_usage(request: EndEntityRequest) -> list[ext.Extension]:
     if request.holder is None:
         raise ValueError("a sign certificate needs a holder")
     texts = {**request.holder.attributes(), **request.overrides.san_texts}
@@ -126,8 +124,11 @@ def _issuer(authority: Authority, wrong: Overrides) -> tuple[bytes, bytes, int]:
     """Name, key id and serial of the issuer: the root's, or those of the given certificate."""
     if wrong.issuer_certificate is None:
         return authority.name, authority.key_id, authority.serial
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.x509 import load_der_x509_certificate
 
     issuer = load_der_x509_certificate(wrong.issuer_certificate)
     public_key = issuer.public_key()
-    return issuer.subject.public_bytes(), key_id(public_key), issuer.serial_number  # type: ignore[arg-type]
+    assert isinstance(public_key, RSAPublicKey | EllipticCurvePublicKey)
+    return issuer.subject.public_bytes(), key_id(public_key), issuer.serial_number

@@ -116,10 +116,13 @@ class SynthPki:
         return f"{request.family} {request.generation} {request.medium} {key}"
 
     def _serial(self, request: EndEntityRequest) -> int:
-        """Four bytes, between the generation's root and the next one, as the counter was."""
+        """A number between the generation's root and the next, as the one counter ran."""
         value = int.from_bytes(self.random_bytes("serial " + self._label(request), 4), "big")
         begin = self.authority(request.family, request.generation).serial + 1
-        return begin + value % 0x03000000
+        end = begin + 0x03000000
+        if request.generation < GENERATIONS[-1]:
+            end = self.authority(request.family, request.generation + 1).serial
+        return begin + value % (end - begin)
 
     def _issue_time(self, request: EndEntityRequest) -> datetime:
         """A year before ``at``, or within the time in which the generation issued."""
