@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated card: bytes in, bytes out, no input or output of its own.
+
+``transmit`` takes any bytes and never raises; what the card does is in the tables below.
+Serves the in-process connection and the virtual reader alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from jpki.card_map import PinKind
+from jpki.emulator import commands, security_commands, sm_commands, words
+from jpki.emulator.apdu import Command, parse
+from jpki.emulator.chip import Chip
+from jpki.emulator.files import CardImage
+from jpki.emulator.pins import PinStore
+from jpki.emulator.quirks import Quirks
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Chip, Command], bytes]
+
+
+class ApduTrace(NamedTuple):
+    """One exchange without data: header (4 bytes or fewer), Lc, Le, reply bytes, status word."""
+
+    header: bytes
+    lc: int
+    le: int | None
+    reply: int
+    sw: int
+
+
+class FaultPoint(StrEnum):
+    """When a card that is pulled out leaves: before it sees the command, or before its answer."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+def _constant(answer: bytes) -> Handler:
+    return lambda chip, command: answer
+
+
+def _last_command(chip: Chip, command: Command) -> bytes:
+    """80 FC: only the iPhone token knows it; a card answers 6700 [MC]."""
+    return words.OK if chip.image.last_command_indicator else words.WRONG_LENGTH
+
+
+def _manage_attributes(chip: Chip, command: Command) -> bytes:
+    """80 8A: P1 22 and 24 get as far as the issuer's security check [MC]."""
+    return words.SECURITY_STATUS if command.p1 in (0x22, 0x24) else words.WRONG_P1P2
+
+
+_HANDLERS: dict[int, Handler] = {
+    0x00A4: commands.select,
+    0x00B0: commands.read_binary,
+    0x00B2: commands.read_record,
+    0x0020: security_commands.verify,
+    0x0024: security_commands.change_reference,
+    0x0084: commands.get_challenge,
+    0x0088: security_commands.internal_authenticate,
+    0x00C0: commands.get_response,
+    0x00CA: commands.get_data,
+    0x802A: security_commands.compute_signature,
+    0x8032: security_commands.change_key,
+    0x80AE: security_commands.set_session_key,
+    0x80A2: _constant(words.WRONG_P1P2),  # terminal certificate; nobody has completed it
+    0x80FC: _last_command,
+    0x808A: _manage_attributes,
+    # Commands of the issuer: refused for want of its authentication [JICSAP], grade C.
+    0x002C: _constant(words.SECURITY_STATUS),
+    0x8006: _constant(words.SECURITY_STATUS),
+    0x8050: _constant(words.SECURITY_STATUS),
+    0x8052: _constant(words.SECURITY_STATUS),
+    0x8054: _constant(words.SECURITY_STATUS),
+}
+
+
+def _without_handler(chip: Chip, command: Command) -> bytes:
+    """Secure messaging, logical channels, and what does not exist."""
+    cla = command.cla
+    if cla in (0x00, 0x80):
+        return words.INS_UNSUPPORTED
+    if cla & 0x40 and cla < 0x80:
+        return words.CHANNEL_UNSUPPORTED
+    if cla & 0x70:
+        return words.CLA_UNSUPPORTED
+    if cla & 0x03:
+        return words.CHANNEL_UNSUPPORTED
+    return sm_commands.secured(chip, command)
+
+
+class EmulatedCard:
+    """One virtual card.
+
+    ``log``: called with an :class:`ApduTrace` after every command, for tests.
+    ``fault``: called by the connection with the number of the coming command (from 1) and
+    its bytes; says whether the card leaves the reader before or after it, or stays (None).
+    ``apdus``: commands taken since the card was made (count).
+    """
+
+    def __init__(
+        self,
+        image: CardImage,
+        pins: PinStore,
+        quirks: Quirks | None = None,
+        *,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._chip = Chip(image, pins, quirks or Quirks(), random)
+        self._powered = False
+        self._fresh = True
+        self.apdus = 0
+        self.log: Callable[[ApduTrace], None] | None = None
+        self.fault: Callable[[int, bytes], FaultPoint | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<TEST CARD {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the profile."""
+        return self._chip.image.name
+
+    @property
+    def atr(self) -> bytes:
+        """Answer to reset."""
+        return self._chip.image.atr
+
+    @property
+    def quirks(self) -> Quirks:
+        """The switches this card was made with."""
+        return self._chip.quirks
+
+    def pins(self) -> dict[str, str]:
+        """The PINs as they are now, for ``--show-pins``; kinds never set are left out."""
+        found: dict[str, str] = {}
+        order = {kind: number for number, kind in enumerate(PinKind)}
+        known = [(r.kind, r) for r in self._chip.image.pins() if r.kind is not None]
+        for kind, reference in sorted(known, key=lambda pair: order[pair[0]]):
+            value = self._chip.pins.value(reference)
+            if value:
+                found.setdefault(kind.value.replace("-", "_"), value.decode("ascii", "replace"))
+        return found
+
+    def tries(self) -> Mapping[str, int]:
+        """Tries left (count) of every PIN reference, by its key (``jpki/0018``)."""
+        return {r.key: self._chip.pins.tries(r) for r in self._chip.image.pins()}
+
+    def power_on(self) -> None:
+        """Give the card power: nothing selected, nothing verified."""
+        if not self._powered:
+            self._powered = True
+            self._fresh = True
+            self._chip.clear()
+
+    def power_off(self) -> None:
+        """Take the power away: the card forgets every verification."""
+        self._powered = False
+        self._chip.clear()
+
+    def reset(self) -> None:
+        """Warm reset. What was verified survives it, as measured [MC], unless the quirk says no."""
+        if self._chip.quirks.reset_clears_status:
+            self._chip.clear()
+
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
+        """The reply to any bytes; never raises. A reader powers a card before it speaks to it."""
+        if not self._powered:
+            self.power_on()
+        self.apdus += 1
+        raw = bytes(apdu)
+        command = parse(raw)
+        answer = self._answer(command)
+        if self.log is not None:
+            lc, le = (len(command.data), command.le) if command else (0, None)
+            sw = int.from_bytes(answer[-2:], "big")
+            self.log(ApduTrace(raw[:4], lc, le, len(answer) - 2, sw))
+        return answer
+
+    def _answer(self, command: Command | None) -> bytes:
+        chip = self._chip
+        if self._fresh:
+            self._fresh = False
+            if chip.quirks.first_apdu_6f00:
+                return words.INTERNAL
+        if command is None or (command.extended and not chip.quirks.extended_length):
+            return words.WRONG_LENGTH
+        if chip.pending and command.ins != 0xC0:
+            chip.pending = b""
+        handler = _HANDLERS.get(command.cla << 8 | command.ins, _without_handler)
+        try:
+            return handler(chip, command)
+        except Exception as exc:
+            # A defect of ours must not take the reader's thread down: a chip says 6F00.
+            _log.error("emulated card failed: INS %02X, %s", command.ins, type(exc).__name__)
+            return words.INTERNAL
