@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CRLs a verifier holds: which of them speaks of a certificate, and what it says.
+
+JPKI has one list for each municipality, family and CA generation. They are never merged: a
+serial means something only below one root, and a list covers only its own point.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Protocol
+
+from jpki.certificate.certificate import Certificate
+from jpki.certificate.names import general_name_key, point_label
+from jpki.errors import RevocationDataError
+from jpki.validation.crl import Crl, parse_crl
+from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.times import Moment, rfc3339
+from jpki.validation.trust import Anchor
+from jpki.verdict import Outcome
+
+_log = logging.getLogger(__name__)
+_EVERYTHING = "all"
+
+# How near a list came to telling: the last hurdle it failed at.
+_RANKS = {
+    "crl_other_generation": 2,
+    "crl_other_point": 3,
+    "crl_malformed": 4,
+    "crl_scope": 5,
+    "crl_signature": 6,
+    "crl_future": 7,
+    "crl_rollback": 9,
+    "crl_no_next_update": 10,
+    "crl_expired": 10,
+    "crl_too_old": 10,
+}
+# Issuer, key id and points of a list: the lists that replace one another.
+ListKey = tuple[bytes, bytes, frozenset[object] | None]
+
+
+class NumberMemory(Protocol):
+    """Remembers the highest cRLNumber seen, so that an older list cannot come back."""
+
+    def highest(self, key: ListKey) -> int | None: ...
+    def remember(self, key: ListKey, number: int) -> None: ...
+
+
+class ProcessMemory:
+    """A NumberMemory that lasts as long as the process."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[ListKey, int] = {}
+
+    def highest(self, key: ListKey) -> int | None:
+        return self._numbers.get(key)
+
+    def remember(self, key: ListKey, number: int) -> None:
+        self._numbers[key] = max(number, self._numbers.get(key, number))
+
+
+class CrlStore:
+    """Reads every CRL (DER) once. One that cannot be read is counted, never an error: it
+    tells nothing, and ``check`` says so."""
+
+    def __init__(self, crls: Iterable[bytes], memory: NumberMemory | None = None) -> None:
+        self._memory = memory
+        self._faults: list[str] = []
+        self._of_issuer: dict[bytes, list[Crl]] = defaultdict(list)
+        self._of_point: dict[tuple[bytes, object], list[Crl]] = defaultdict(list)
+        for data in crls:
+            self._add(data)
+        _log.debug("CRLs: %d readable, %d not", len(self), len(self._faults))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of_issuer.values()))
+
+    def _add(self, data: bytes) -> None:
+        try:
+            crl = parse_crl(data)
+        except RevocationDataError as error:
+            self._faults.append(str(error.values["reason"]))
+            return
+        self._of_issuer[crl.issuer_der].append(crl)
+        keys = {None} if crl.point.names is None else set(map(general_name_key, crl.point.names))
+        for key in keys:
+            self._of_point[crl.issuer_der, key].append(crl)
+
+    def check(self, certificate: Certificate, anchor: Anchor, moment: Moment) -> list[Finding]:
+        """What each list says of the certificate; one finding at least."""
+        candidates = self._candidates(certificate)
+        if not candidates:
+            return [self._nothing(certificate, anchor)]
+        findings: list[Finding] = []
+        believed: dict[ListKey, list[Crl]] = defaultdict(list)
+        for crl in candidates:
+            code = _fault(crl, anchor, moment)
+            if code is None:
+                believed[_key(crl, anchor)].append(crl)
+            else:
+                findings.append(_miss(code, crl))
+        for key, crls in believed.items():
+            findings += self._judge(key, crls, certificate, moment)
+        return findings
+
+    def _candidates(self, certificate: Certificate) -> list[Crl]:
+        """The lists of the issuer whose point is one of the certificate's, or that have none."""
+        issuer = certificate.issuer_der
+        keys = {general_name_key(n) for n in certificate.crl_distribution_point_names} | {None}
+        found = {id(crl): crl for key in keys for crl in self._of_point.get((issuer, key), ())}
+        return list(found.values())
+
+    def _judge(
+        self, key: ListKey, crls: list[Crl], certificate: Certificate, moment: Moment
+    ) -> list[Finding]:
+        """Of lists that replace one another the highest number says «good»; any says «revoked»,
+        since JPKI never takes a revocation back [PS]."""
+        findings: list[Finding] = []
+        newest = max(crl.number for crl in crls)
+        for crl in crls:
+            source = _source(crl)
+            try:
+                entry = crl.find(certificate.serial)
+            except RevocationDataError as error:
+                values = {"fault": error.values["reason"]}
+                findings.append(_cannot("crl_malformed", values, decisive=True))
+                continue
+            if entry is not None:
+                findings.append(
+                    judge_revoked(entry.since, entry.reason, certificate, source, moment)
+                )
+            elif crl.number == newest:
+                findings.append(self._good(key, crl, certificate, moment))
+        return findings
+
+    def _good(self, key: ListKey, crl: Crl, certificate: Certificate, moment: Moment) -> Finding:
+        fault = moment.fault(crl.this_update, crl.next_update)
+        if fault is not None:
+            return _miss(f"crl_{fault}", crl)
+        if self._memory is not None and moment.at >= moment.now:
+            highest = self._memory.highest(key)
+            if highest is not None and crl.number < highest:
+                return _miss("crl_rollback", crl)
+            self._memory.remember(key, crl.number)
+        return judge_good(certificate, _source(crl))
+
+    def _nothing(self, certificate: Certificate, anchor: Anchor) -> Finding:
+        of_issuer = self._of_issuer.get(certificate.issuer_der, [])
+        if any(crl.key_id in (None, anchor.key_id) for crl in of_issuer):
+            return _cannot("crl_other_point", {"point": _wanted(certificate)})
+        if of_issuer:
+            return _cannot("crl_other_generation", {"point": _wanted(certificate)})
+        if self._faults:
+            return _cannot("crl_malformed", {"fault": self._faults[0]})
+        return Finding(Outcome.CANNOT_TELL, "crl_missing", {"point": _wanted(certificate)})
+
+
+def _fault(crl: Crl, anchor: Anchor, moment: Moment) -> str | None:
+    """Why a list of the right name is not believed, or None."""
+    if crl.key_id is not None and crl.key_id != anchor.key_id:
+        return "crl_other_generation"
+    if crl.point.fault is not None:
+        return "crl_scope"
+    if not crl.signed_by(anchor):
+        return "crl_signature"
+    return "crl_future" if crl.this_update > moment.now else None
+
+
+def _key(crl: Crl, anchor: Anchor) -> ListKey:
+    names = crl.point.names
+    points = None if names is None else frozenset(map(general_name_key, names))
+    return crl.issuer_der, anchor.key_id, points
+
+
+def _source(crl: Crl) -> Source:
+    values: dict[str, object] = {"point": _label(crl), "this_update": rfc3339(crl.this_update)}
+    if crl.next_update is not None:
+        values["next_update"] = rfc3339(crl.next_update)
+    return Source("crl", crl.this_update, values)
+
+
+def _miss(code: str, crl: Crl) -> Finding:
+    values = dict(_source(crl).values)
+    if crl.point.fault is not None:
+        values["fault"] = crl.point.fault
+    return _cannot(code, values)
+
+
+def _cannot(code: str, values: dict[str, object], *, decisive: bool = False) -> Finding:
+    return Finding(Outcome.CANNOT_TELL, code, values, rank=_RANKS[code], decisive=decisive)
+
+
+def _label(crl: Crl) -> str:
+    names = crl.point.names
+    return _EVERYTHING if names is None else _first_label(names)
+
+
+def _wanted(certificate: Certificate) -> str:
+    return _first_label(certificate.crl_distribution_point_names)
+
+
+def _first_label(names: Iterable[bytes]) -> str:
+    return next((label for name in names if (label := point_label(name))), "unnamed")

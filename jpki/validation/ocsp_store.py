@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCSP answers a verifier holds: who may give them, and what they say of a certificate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import OCSPNonce
+from cryptography.x509.ocsp import OCSPRequestBuilder
+
+from jpki.certificate import extensions
+from jpki.certificate.certificate import Certificate, parse_certificate
+from jpki.certificate.kinds import Environment
+from jpki.errors import CertificateError, RevocationDataError
+from jpki.validation.algorithms import key_allowed, signature_fits
+from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.ocsp import BasicAnswer, SingleAnswer, parse_ocsp
+from jpki.validation.path import signed_by
+from jpki.validation.times import Moment, rfc3339
+from jpki.validation.trust import Anchor
+from jpki.verdict import Outcome
+
+# How far a responder's clock may be ahead of ours.
+CLOCK_SKEW: Final = timedelta(seconds=60)
+
+_RANKS = {
+    "ocsp_other_certificate": 2,
+    "ocsp_refused": 3,
+    "ocsp_malformed": 4,
+    "ocsp_critical_extension": 5,
+    "ocsp_responder": 6,
+    "ocsp_signature": 6,
+    "ocsp_nonce": 7,
+    "ocsp_future": 8,
+    "ocsp_no_next_update": 10,
+    "ocsp_stale": 10,
+    "ocsp_too_old": 10,
+    "ocsp_unknown": 11,
+}
+_RESPONDER_CRITICAL: Final = frozenset(
+    {
+        extensions.KEY_USAGE,
+        extensions.EXTENDED_KEY_USAGE,
+        extensions.BASIC_CONSTRAINTS,
+        extensions.OCSP_NO_CHECK,
+    }
+)
+# Whether a responder's certificate without nocheck is shown to be in force.
+Cleared = Callable[[Certificate], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class OcspAnswer:
+    """``der`` of an answer, and the nonce that was sent with the request, if one was."""
+
+    der: bytes = field(repr=False)
+    nonce: bytes | None = field(default=None, repr=False)
+
+
+def build_ocsp_request(certificate: Certificate, anchor: Anchor, nonce: bytes | None) -> bytes:
+    """DER of the request about one certificate; CertID with SHA-1, as responders expect.
+
+    Sending it is the caller's, and lawful for registered verifiers only (18, 37条).
+    """
+    root = anchor.certificate
+    name, key = (
+        hashlib.sha1(part, usedforsecurity=False).digest()
+        for part in (root.subject_der, root.key_bits)
+    )
+    serial = int.from_bytes(certificate.serial.reveal(), "big")
+    builder = OCSPRequestBuilder().add_certificate_by_hash(name, key, serial, hashes.SHA1())  # noqa: S303
+    if nonce is not None:
+        builder = builder.add_extension(OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    answer: BasicAnswer
+    nonce: bytes | None = field(repr=False)
+
+
+class OcspStore:
+    """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
+
+    def __init__(self, answers: Iterable[bytes | OcspAnswer]) -> None:
+        self._held: list[_Held] = []
+        self._misses: list[Finding] = []
+        for item in answers:
+            given = item if isinstance(item, OcspAnswer) else OcspAnswer(item)
+            try:
+                parsed = parse_ocsp(given.der)
+            except RevocationDataError as error:
+                self._misses.append(_miss("ocsp_malformed", {"fault": error.values["reason"]}))
+                continue
+            if isinstance(parsed, str):
+                self._misses.append(_miss("ocsp_refused", {"status": parsed}))
+            else:
+                self._held.append(_Held(parsed, given.nonce))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def check(
+        self, certificate: Certificate, anchor: Anchor, moment: Moment, cleared: Cleared
+    ) -> list[Finding]:
+        """What each answer says of the certificate; none without any answer."""
+        findings = list(self._misses)
+        for held in self._held:
+            singles = [s for s in held.answer.answers if s.cert_id.is_of(certificate, anchor)]
+            if not singles:
+                findings.append(_miss("ocsp_other_certificate"))
+                continue
+            code = _answer_fault(held, anchor, moment, cleared)
+            if code is not None:
+                findings.append(_miss(code))
+            else:
+                findings += [_judge(single, certificate, moment) for single in singles]
+        return findings
+
+
+def _answer_fault(held: _Held, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
+    """Why an answer as a whole is not believed, or None."""
+    answer = held.answer
+    if answer.critical or any(single.critical for single in answer.answers):
+        return "ocsp_critical_extension"
+    if held.nonce is not None and answer.nonce != held.nonce:
+        return "ocsp_nonce"
+    if answer.produced_at > moment.now + CLOCK_SKEW:
+        return "ocsp_future"
+    if _names(answer, anchor.certificate):
+        fits = signature_fits(anchor.key, answer.algorithm, answer.signature, answer.tbs)
+        return None if fits else "ocsp_signature"
+    responder = _delegated(answer, anchor, cleared)
+    if responder is None:
+        return "ocsp_responder"
+    key = responder.public_key
+    fits = signature_fits(key, answer.algorithm, answer.signature, answer.tbs)
+    return None if fits else "ocsp_signature"
+
+
+def _names(answer: BasicAnswer, certificate: Certificate) -> bool:
+    """Whether the answer names that certificate as its responder."""
+    if answer.key_hash is not None:
+        own = hashlib.sha1(certificate.key_bits, usedforsecurity=False).digest()
+        return answer.key_hash == own
+    return answer.name == certificate.subject_der
+
+
+def _delegated(answer: BasicAnswer, anchor: Anchor, cleared: Cleared) -> Certificate | None:
+    """The enclosed certificate that the root lets answer in its place, or None."""
+    for enclosed in answer.certificates:
+        try:
+            certificate = parse_certificate(enclosed)
+            certificate.public_key  # noqa: B018 - unusable keys are refused here
+        except CertificateError:
+            continue
+        if _names(answer, certificate) and _may_answer(
+            certificate, anchor, answer.produced_at, cleared
+        ):
+            return certificate
+    return None
+
+
+def _may_answer(
+    certificate: Certificate, anchor: Anchor, produced_at: datetime, cleared: Cleared
+) -> bool:
+    """Issued by the very key of the root, for OCSP, in its time, and in force.
+
+    Source: [RFC6960 4.2.2.2]. Without nocheck a CRL has to say that it is in force.
+    """
+    environment = certificate.environment or Environment.CUSTOM
+    usage = certificate.key_usage
+    return (
+        certificate.issuer_der == anchor.certificate.subject_der
+        and signed_by(certificate, anchor)
+        and key_allowed(certificate, environment)
+        and extensions.OCSP_SIGNING in certificate.extended_key_usage
+        and (usage is None or extensions.DIGITAL_SIGNATURE in usage)
+        and not certificate.is_ca
+        and not certificate.critical_extensions - _RESPONDER_CRITICAL
+        and certificate.not_before <= produced_at <= certificate.not_after
+        and (extensions.OCSP_NO_CHECK in certificate.extensions or cleared(certificate))
+    )
+
+
+def _judge(single: SingleAnswer, certificate: Certificate, moment: Moment) -> Finding:
+    values: dict[str, object] = {"this_update": rfc3339(single.this_update)}
+    if single.next_update is not None:
+        values["next_update"] = rfc3339(single.next_update)
+    source = Source("ocsp", single.this_update, values)
+    if single.this_update > moment.now + CLOCK_SKEW:
+        return _miss("ocsp_future", values)
+    if single.since is not None:
+        return judge_revoked(single.since, single.reason, certificate, source, moment)
+    fault = moment.fault(min(single.this_update, moment.now), single.next_update)
+    if fault is not None:
+        return _miss(_TIME_FAULTS.get(fault, f"ocsp_{fault}"), values)
+    if single.status == "unknown":
+        # The issuer says it does not know the certificate: no «good» outweighs that.
+        return _miss("ocsp_unknown", values, decisive=True)
+    return judge_good(certificate, source)
+
+
+_TIME_FAULTS: Final = {"expired": "ocsp_stale"}
+
+
+def _miss(
+    code: str, values: Mapping[str, object] | None = None, *, decisive: bool = False
+) -> Finding:
+    return Finding(Outcome.CANNOT_TELL, code, values or {}, rank=_RANKS[code], decisive=decisive)
