@@ -17,6 +17,7 @@ from jpki.synth.ocsp import Status
 from jpki.synth.overrides import CrlOverrides, Overrides
 from jpki.synth.people import HolderData, fifth_birthday, my_number
 from jpki.synth.pki import SynthPki
+from jpki.synth.tsa import time_stamp_answer, tsa_certificate
 
 __all__ = [
     "SynthPki",
@@ -37,4 +38,6 @@ __all__ = [
     "stored_ec_key",
     "stored_key_names",
     "card_key",
+    "tsa_certificate",
+    "time_stamp_answer",
 ]
