@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command line touches of the world, in one place, so that tests can replace it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def _now() -> datetime:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def _open_card(*args: Any, **kwargs: Any) -> Any:
+    from jpki.open import open_card
+
+    return open_card(*args, **kwargs)
+
+
+def _ask_pin(question: str) -> bytearray:
+    from jpki_cli.prompts import ask_terminal
+
+    return ask_terminal(question)
+
+
+def _terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The world: card, PIN, clock, streams, environment.
+
+    ``open_card``: as ``jpki.open.open_card``. ``ask_pin``: a question to a person, answered
+    in a buffer that the caller wipes. ``has_terminal``: whether anybody is there to ask.
+    """
+
+    out: TextIO
+    err: TextIO
+    env: Mapping[str, str]
+    open_card: Callable[..., Any] = _open_card
+    ask_pin: Callable[[str], bytearray] = _ask_pin
+    has_terminal: Callable[[], bool] = _terminal
+    clock: Callable[[], datetime] = _now
+
+    @classmethod
+    def real(cls) -> App:
+        """The process's own streams; characters the terminal cannot show are escaped."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, ValueError):
+                cast(Any, stream).reconfigure(errors="backslashreplace")
+        return cls(sys.stdout, sys.stderr, os.environ)
+
+    @property
+    def unicode(self) -> bool:
+        """Whether stdout carries more than ASCII."""
+        return "utf" in (getattr(self.out, "encoding", None) or "").lower()
+
+    def write(self, text: str) -> None:
+        """To stdout. A reader that has gone (``| head``) is no error."""
+        self._put(self.out, text)
+
+    def say(self, text: str) -> None:
+        """A line to stderr: all that is not the result."""
+        self._put(self.err, text + "\n")
+
+    def write_bytes(self, data: bytes) -> None:
+        """Bytes to stdout."""
+        binary: BinaryIO | None = getattr(self.out, "buffer", None)
+        if binary is None:
+            raise OSError("stdout takes no bytes")
+        self.out.flush()
+        try:
+            binary.write(data)
+            binary.flush()
+        except BrokenPipeError:
+            self._silence(self.out)
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            self._silence(stream)
+
+    @staticmethod
+    def _silence(stream: TextIO) -> None:
+        """Nobody listens: what is still written goes nowhere, and nothing complains at exit."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki card check``: the main job."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jpki.card_map import PinKind
+from jpki_cli.cards import Head, head_of
+from jpki_cli.clicks import OneOf, UsageFault, command, option
+from jpki_cli.commands.pin import counter_json, tries
+from jpki_cli.errors import Exit, exit_of
+from jpki_cli.options import card_options, pin_options, validation_options, with_option
+from jpki_cli.pin_desk import PinDesk, kinds, refuse_early
+from jpki_cli.progress import Progress
+from jpki_cli.render import attribute_lines, attributes_json, mask, verdict_json
+from jpki_cli.screen import Part, Screen
+from jpki_cli.session import Session
+from jpki_cli.texts import t
+from jpki_cli.validation import Asked, material
+from jpki_cli.verdicts import advice, check_rows, show_summary
+
+if TYPE_CHECKING:
+    from jpki.card import PinCounter
+    from jpki.verifying.card_check import CardReport
+
+_LATER = (PinKind.BIRTH, PinKind.LICENCE)
+_BAR = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished check and what the screen says about the run. ``elapsed``: seconds."""
+
+    head: Head
+    report: CardReport
+    elapsed: float
+    extended: bool
+    reveal: bool
+
+
+@command("check")
+@with_option
+@option("--number", is_flag=True)
+@option("--reveal", metavar="WHAT", type=OneOf("number"))
+@validation_options
+@pin_options
+@card_options
+def check(
+    session: Session,
+    with_: tuple[str, ...],
+    number: bool,
+    reveal: str | None,
+    pin_fd: int | None,
+    last_try: bool,
+    wait: float | None,
+    **given: Any,
+) -> Exit:
+    asked = Asked.from_options(given)
+    wanted = kinds(with_)
+    _refuse(wanted, number, reveal)
+    with PinDesk(session, wanted, pin_fd) as desk:
+        trust, options = material(session, asked)
+        with session.card(wait=wait, at=asked.at, needs_pin=bool(wanted)) as opened:
+            from jpki.card import NumberPurpose
+            from jpki.verifying.card_check import check_card
+
+            head = head_of(opened)
+            progress = Progress(session)
+            source = _source(desk, progress, last_try=last_try)
+            begin = time.perf_counter()
+            try:
+                report = check_card(
+                    opened.card,
+                    trust,
+                    options,
+                    dict.fromkeys(wanted, source),
+                    number_purpose=NumberPurpose.own_card() if number else None,
+                    last_try=last_try,
+                    progress=progress,
+                )
+            finally:
+                progress.clear()
+            elapsed = time.perf_counter() - begin
+            extended = opened.card.connection.limits.extended > 0
+    done = Done(head, report, elapsed, extended, bool(reveal))
+    if session.json:
+        session.emit(_json(session, done))
+    else:
+        _show(session, session.screen(), done)
+    return exit_of(report.verdict.outcome)
+
+
+def _refuse(wanted: list[PinKind], number: bool, reveal: str | None) -> None:
+    for kind in _LATER:
+        if kind in wanted:
+            raise UsageFault("usage_not_yet", feature=f"card check --with {kind.value}")
+    if reveal and not number:
+        raise UsageFault("usage_reveal_number")
+    if number and not {PinKind.TEXT, PinKind.NUMBER_A} & set(wanted):
+        raise UsageFault("usage_with_opens", record="number", needed="number-a, text")
+
+
+def _source(
+    desk: PinDesk, progress: Progress, *, last_try: bool
+) -> Callable[[PinCounter], bytearray]:
+    """Asks when the check gets there, and not if the PIN could not be presented anyway."""
+
+    def give(counter: PinCounter) -> bytearray:
+        refuse_early(counter, last_try=last_try)
+        progress.clear()
+        return desk.take(counter)
+
+    return give
+
+
+def _next(session: Session, report: CardReport) -> str | None:
+    """What to try after a check without PINs: the same command with them."""
+    codes = {check.code for check in report.verdict.checks}
+    absent = {check.name for check in report.verdict.checks if check.code.endswith("_absent")}
+    more = [] if "text_data" in absent else ["text"]
+    if not codes & {"text_needs_pin", "login_needs_pin"} or "--with" in session.arguments:
+        return None
+    return shlex.join(["jpki", *session.arguments, "--with", ",".join([*more, "auth"])])
+
+
+def _json(session: Session, done: Done) -> dict[str, object]:
+    report = done.report
+    result = verdict_json(
+        report.verdict, test=done.head.test or report.verdict.environment == "test"
+    )
+    holder = report.sign_holder
+    born = holder.birth.date if holder and holder.birth else None
+    result["card"] = {
+        "reader": done.head.reader,
+        "token": report.info.token.info.label,
+        "interface": done.head.interface,
+        "pins": [counter_json(counter) for counter in report.info.counters],
+        "files": report.files,
+        "apdus": report.apdus,
+        "elapsed_ms": round(done.elapsed * 1000),
+        "attributes": attributes_json(report.attributes) if report.attributes else None,
+        "sign_holder": {
+            "name": holder.name,
+            "birth": born.iso() if born else None,
+            "sex": holder.sex.value if holder.sex else None,
+            "address": holder.address,
+        }
+        if holder
+        else None,
+        "number": {
+            "value": report.number.reveal() if done.reveal else None,
+            "check_digit_ok": report.number.check_digit_ok,
+        }
+        if report.number
+        else None,
+        "next": advice(session, report.verdict) or _next(session, report),
+    }
+    return result
+
+
+def _show(session: Session, screen: Screen, done: Done) -> None:
+    report = done.report
+    done.head.show(screen)
+    screen.table([(t("cli.pins"), _pins(report)), (t("cli.reading"), _reading(screen, done))])
+    screen.line()
+    _holder(screen, done)
+    screen.table(check_rows(report.verdict.checks))
+    screen.line()
+    show_summary(screen, report.verdict, done.elapsed)
+    if again := advice(session, report.verdict):
+        screen.line()
+        screen.paragraph(t("cli.advice_not_permitted"))
+        screen.line(f"  {again}")
+    elif more := _next(session, report):
+        screen.line()
+        screen.line(t("cli.next"))
+        screen.line(f"  {more}")
+
+
+def _pins(report: CardReport) -> str:
+    """The counters of the PINs at home: ``auth 3/3   sign 5/5``."""
+    from jpki.card_map import PIN_HOME
+
+    return "   ".join(
+        f"{counter.kind.value} {tries(counter)}"
+        for counter in report.info.counters
+        if counter.application_name == PIN_HOME[counter.kind].name
+        and counter.state.value != "absent"
+        and counter.kind not in (PinKind.JUKI, PinKind.COMMON)
+    )
+
+
+def _reading(screen: Screen, done: Done) -> Part:
+    bar = ("█" if screen.unicode else "#") * _BAR
+    told = t("cli.read_counts", files=done.report.files, apdus=done.report.apdus)
+    return f"{bar} {told}{t('cli.extended') if done.extended else ''}"
+
+
+def _holder(screen: Screen, done: Done) -> None:
+    report = done.report
+    if report.attributes is not None:
+        lines = attribute_lines(report.attributes)
+        screen.line("  " + "   ".join(lines[name] for name in ("name", "birth", "sex", "address")))
+    if report.number is None:
+        told = t("cli.number_hidden")
+    elif done.reveal:
+        told = report.number.reveal()
+    else:
+        told = f"{mask(screen.unicode)}  ({t('cli.number_masked')})"
+    screen.line(f"  {t('record.number')}  {told}")
+    screen.line()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file: what may stand in it, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jpki.errors import ConfigurationError
+from jpki.validation.declaration import VerifierDeclaration, VerifierRole
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything is optional. Relative paths count from the file's folder.
+
+    ``verifier``: roles, registration reference, responsible person, day, purposes; a recorded
+    declaration, not a proof (公的個人認証法 17, 36条).
+    """
+
+    reader: str | None = None
+    trust: str | None = None
+    crl: tuple[Path, ...] = ()
+    ca: Path | None = None
+    ocsp: str | None = None
+    verifier: VerifierDeclaration | None = None
+
+
+_KEYS = frozenset({"reader", "trust", "crl", "ca", "ocsp", "verifier"})
+_VERIFIER_KEYS = frozenset({"role", "registration", "responsible", "as_of", "purposes"})
+
+
+def load(env: Mapping[str, str]) -> Config:
+    """The file that JPKI_CONFIG names, else the user's own if it is there. Raises
+    ConfigurationError."""
+    named = env.get("JPKI_CONFIG")
+    home = env.get("HOME") or env.get("USERPROFILE")
+    path = Path(named) if named else Path(home or ".", ".config", "jpki", "config.toml")
+    if not named and (not home or not path.exists()):
+        return Config()
+    import tomllib
+
+    try:
+        content = tomllib.loads(path.read_bytes().decode())
+    except OSError as exc:
+        raise ConfigurationError(path=str(path), reason="not_readable", place="-") from exc
+    except ValueError as exc:
+        raise ConfigurationError(path=str(path), reason="not_toml", place="-") from exc
+    return _Reader(path).config(content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    path: Path
+
+    def config(self, content: dict[str, Any]) -> Config:
+        self._only(content, _KEYS, "")
+        crl = content.get("crl", [])
+        folders = [crl] if isinstance(crl, str) else crl
+        if not isinstance(folders, list) or not all(isinstance(item, str) for item in folders):
+            raise self._wrong("wrong_type", "crl")
+        ca = self._string(content, "ca")
+        return Config(
+            reader=self._string(content, "reader"),
+            trust=self._string(content, "trust"),
+            crl=tuple(self._path(item) for item in folders),
+            ca=self._path(ca) if ca else None,
+            ocsp=self._string(content, "ocsp"),
+            verifier=self._verifier(content["verifier"]) if "verifier" in content else None,
+        )
+
+    def _verifier(self, block: object) -> VerifierDeclaration:
+        if not isinstance(block, dict):
+            raise self._wrong("wrong_type", "verifier")
+        self._only(block, _VERIFIER_KEYS, "verifier.")
+        for key in _VERIFIER_KEYS:
+            if not block.get(key):
+                raise self._wrong("missing", f"verifier.{key}")
+        try:
+            roles = frozenset(VerifierRole(word) for word in self._strings(block, "role"))
+        except ValueError:
+            raise self._wrong("bad_value", "verifier.role") from None
+        if type(block["as_of"]) is not date:
+            raise self._wrong("wrong_type", "verifier.as_of")
+        return VerifierDeclaration(
+            roles=roles,
+            registration=self._string(block, "registration", "verifier.") or "",
+            responsible=self._string(block, "responsible", "verifier.") or "",
+            as_of=block["as_of"],
+            purposes=self._strings(block, "purposes"),
+        )
+
+    def _strings(self, block: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        """One string, or a list of them."""
+        value = block[key]
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(i, str) and i for i in items):
+            raise self._wrong("wrong_type", f"verifier.{key}")
+        return tuple(items)
+
+    def _string(self, block: Mapping[str, Any], key: str, where: str = "") -> str | None:
+        value = block.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self._wrong("wrong_type", where + key)
+        return value
+
+    def _path(self, text: str) -> Path:
+        return self.path.parent / Path(text).expanduser()
+
+    def _only(self, block: Mapping[str, Any], allowed: frozenset[str], where: str) -> None:
+        for key in block:
+            if key not in allowed:
+                raise self._wrong("unknown_key", where + key)
+
+    def _wrong(self, reason: str, place: str) -> ConfigurationError:
+        return ConfigurationError(path=str(self.path), reason=reason, place=place)

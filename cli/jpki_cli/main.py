@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki``: the root command, and the one place where anything that went wrong ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from jpki_cli import clicks, texts
+from jpki_cli.app import App
+from jpki_cli.clicks import Group, Option
+from jpki_cli.session import Session
+from jpki_cli.tree import TREE
+
+
+class _Root(Group):
+    """``jpki`` alone shows a newcomer what to do first; a noun alone shows its verbs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if not ctx._protected_args and not ctx.args:
+            ctx.obj.app.write(texts.t("cli.welcome") + "\n\n" + texts.t("cli.disclaimer") + "\n")
+            return 0
+        return super().invoke(ctx)
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from jpki import __version__
+
+        ctx.find_root().obj.app.write(f"jpki {__version__}\n")
+        ctx.exit()
+
+
+def root() -> Group:
+    """The root command."""
+    version = Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version
+    )
+    return _Root(TREE, name="jpki", params=[version], invoke_without_command=True)
+
+
+def run(arguments: Sequence[str], app: App | None = None) -> int:
+    """One run of the command line, to its exit code."""
+    app = app or App.real()
+    given = _glance(arguments)
+    texts.speak(texts.choose(given.get("lang"), app.env))
+    session = Session(app, given, arguments)
+    try:
+        code = root().main(list(arguments), prog_name="jpki", standalone_mode=False, obj=session)
+        return int(code or 0)
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        return _report(error, session)
+
+
+def main() -> NoReturn:
+    """Entry point of the ``jpki`` program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _glance(arguments: Sequence[str]) -> dict[str, Any]:
+    """``--lang``, ``--json`` and ``--debug`` before parsing: errors in parsing need them too."""
+    found: dict[str, Any] = {}
+    words = list(arguments)
+    words = words[: words.index("--")] if "--" in words else words
+    for word, after in zip(words, [*words[1:], ""], strict=False):
+        name, _, value = word.partition("=")
+        if name == "--lang" and (value or after) in ("en", "ja"):
+            found["lang"] = value or after
+        elif word == "--json":
+            found["as_json"] = True
+        elif word == "--debug":
+            found["debug"] = True
+    return found
+
+
+def _report(error: BaseException, session: Session) -> int:
+    """Words on stderr, or the object on stdout; a traceback only for ``--debug``."""
+    from jpki_cli import errors
+
+    ended = errors.failure(error)
+    if session.given.get("debug"):
+        session.app.say(errors.trace(error).rstrip())
+    if session.given.get("as_json"):
+        session.app.write(json.dumps(ended.to_json(), ensure_ascii=not session.app.unicode) + "\n")
+    else:
+        session.app.say(ended.message)
+        _point_to_help(error, session)
+    return int(ended.exit)
+
+
+def _point_to_help(error: BaseException, session: Session) -> None:
+    """After a wrong call: the usage line, and where the help is."""
+    ctx = getattr(error, "ctx", None)
+    if not isinstance(error, click.UsageError) or ctx is None:
+        return
+    pieces = " ".join([ctx.command_path, *clicks.usage_pieces(ctx.command, ctx)])
+    session.app.say(f"{texts.t('cli.usage')} {pieces}")
+    session.app.say(texts.t("cli.see_help", command=f"{ctx.command_path} --help"))

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values as text and as JSON: times, dates, attributes, certificates, verdicts."""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from jpki_cli import texts
+from jpki_cli.texts import t
+
+if TYPE_CHECKING:
+    from jpki.card.dates import PartialDate
+    from jpki.card.text_records import TextAttributes
+    from jpki.verdict import Check, Verdict
+
+MASK = "●" * 12
+ASCII_MASK = "*" * 12
+
+# First day of each era; 元年 is year 1.
+_ERAS = (
+    (date(2019, 5, 1), "令和"),
+    (date(1989, 1, 8), "平成"),
+    (date(1926, 12, 25), "昭和"),
+    (date(1912, 7, 30), "大正"),
+    (date(1868, 1, 1), "明治"),
+)
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def b64(data: bytes) -> str:
+    """Bytes for JSON."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def clean(text: str) -> str:
+    """Text of foreign origin, harmless to a terminal: controls and bidi marks become U+FFFD."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c
+        for c in text
+    )
+
+
+def mask(unicode: bool) -> str:
+    """What stands where something is not shown."""
+    return MASK if unicode else ASCII_MASK
+
+
+def birth_text(birth: date | PartialDate) -> str:
+    """``昭和55年2月17日 (1980-02-17)``; an unknown part is only in the second form."""
+    if not isinstance(birth, date):
+        return str(birth)
+    for start, era in _ERAS:
+        if birth >= start:
+            year = birth.year - start.year + 1
+            told = "元" if year == 1 else str(year)
+            return f"{era}{told}年{birth.month}月{birth.day}日 ({birth.isoformat()})"
+    return birth.isoformat()
+
+
+def sex_text(code: str) -> str:
+    """性別 in words."""
+    return texts.words(f"value.sex.{code}", code)
+
+
+def attribute_lines(attributes: TextAttributes) -> dict[str, str]:
+    """The four attributes in words, by name."""
+    return {
+        "name": clean(attributes.name),
+        "birth": birth_text(attributes.birth),
+        "sex": sex_text(attributes.sex_code),
+        "address": clean(attributes.address),
+    }
+
+
+def attributes_json(attributes: TextAttributes) -> dict[str, object]:
+    """The four attributes as members."""
+    return {
+        "name": attributes.name,
+        "birth": str(attributes.birth),
+        "sex": attributes.sex.name.lower() if attributes.sex else None,
+        "sex_code": attributes.sex_code,
+        "address": attributes.address,
+    }
+
+
+def check_label(check: Check) -> str:
+    """What a check is called."""
+    return texts.words(f"check.{check.name}", check.name)
+
+
+def reason(check: Check) -> str:
+    """Why a check came out so."""
+    return texts.words(f"reason.{check.code}", check.code, **check.values)
+
+
+def value_json(value: object) -> object:
+    """A value of a verdict's subject for JSON."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return b64(value)
+    if isinstance(value, Mapping):
+        return {str(key): value_json(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [value_json(inner) for inner in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)
+
+
+def verdict_json(verdict: Verdict, *, test: bool | None = None) -> dict[str, object]:
+    """``jpki.verdict/1``."""
+    return {
+        "schema": "jpki.verdict/1",
+        "outcome": verdict.outcome.value,
+        "environment": verdict.environment,
+        "test": verdict.environment == "test" if test is None else test,
+        "genuine": verdict.genuine.value if verdict.genuine else None,
+        "in_force": verdict.in_force.value if verdict.in_force else None,
+        "checks": [
+            {
+                "name": check.name,
+                "outcome": check.outcome.value,
+                "code": check.code,
+                "reason": reason(check),
+            }
+            for check in verdict.checks
+        ],
+        "subject": value_json(dict(verdict.subject)),
+    }
+
+
+def outcome_word(value: str) -> str:
+    """``valid``, ``有効`` …"""
+    return t(f"value.outcome.{value}")
+
+
+def size_text(count: int) -> str:
+    """Bytes, as people say them."""
+    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} KB"

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines for people: coloured on a terminal (rich), plain text anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jpki_cli import texts
+from jpki_cli.app import App
+
+_STYLES = {
+    "valid": "green",
+    "yes": "bold green",
+    "invalid": "bold red",
+    "no": "bold red",
+    "cannot_tell": "yellow",
+    "not_run": "dim",
+    "test": "bold black on yellow",
+    "strong": "bold",
+    "quiet": "dim",
+}
+
+Part = str | tuple[str, str]
+"""Plain words, or words and the name of a style."""
+
+
+class Screen:
+    """Writes lines made of parts. rich is loaded only for a terminal that can show colour."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._console: Any = None
+        if app.out.isatty() and "NO_COLOR" not in app.env and app.env.get("TERM") != "dumb":
+            from rich.console import Console
+
+            self._console = Console(file=app.out, highlight=False, markup=False, emoji=False)
+
+    @property
+    def unicode(self) -> bool:
+        """Whether box drawing and Japanese reach the reader unharmed."""
+        return self._app.unicode
+
+    def line(self, *parts: Part) -> None:
+        """One line. Long lines are left to the terminal to fold."""
+        if self._console is None:
+            plain = "".join(part if isinstance(part, str) else part[0] for part in parts)
+            self._app.write(plain.rstrip() + "\n")
+            return
+        from rich.text import Text
+
+        text = Text()
+        for part in parts:
+            words, style = (part, "") if isinstance(part, str) else part
+            text.append(words, style=_STYLES.get(style, style))
+        try:
+            self._console.print(text, soft_wrap=True)
+        except BrokenPipeError:
+            self._app.write("")
+
+    def paragraph(self, text: str) -> None:
+        """Words folded at the width of the terminal."""
+        for line in texts.wrap(text, self.columns):
+            self.line(line)
+
+    @property
+    def columns(self) -> int:
+        """Width of the terminal (columns), at most 100."""
+        import shutil
+
+        return max(40, min(shutil.get_terminal_size((80, 24)).columns - 1, 100))
+
+    def table(self, rows: Iterable[Sequence[Part]], *, indent: int = 2, gap: int = 3) -> None:
+        """Rows in aligned columns."""
+        cells = [list(row) for row in rows]
+        count = max((len(row) for row in cells), default=0)
+        wide = [
+            max((texts.width(_plain(row[i])) for row in cells if i < len(row)), default=0)
+            for i in range(count)
+        ]
+        for row in cells:
+            parts: list[Part] = [" " * indent]
+            for index, cell in enumerate(row):
+                last = index == len(row) - 1
+                fill = "" if last else " " * (wide[index] - texts.width(_plain(cell)) + gap)
+                parts += [cell, fill]
+            self.line(*parts)
+
+
+def _plain(part: Part) -> str:
+    return part if isinstance(part, str) else part[0]

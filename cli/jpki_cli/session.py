@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run: the global options as resolved, the configuration, the output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jpki_cli.app import App
+from jpki_cli.texts import t
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jpki.open import OpenedCard
+    from jpki_cli.config import Config
+    from jpki_cli.screen import Screen
+
+
+class Session:
+    """Passed to every command.
+
+    ``given``: global options as they were given, by name. ``arguments``: the command line,
+    to print a command that says more; it never holds a PIN.
+    """
+
+    def __init__(self, app: App, given: dict[str, Any], arguments: Sequence[str]) -> None:
+        self.app = app
+        self.given = given
+        self.arguments = list(arguments)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration file, read when first needed. Raises ConfigurationError."""
+        from jpki_cli import config
+
+        return config.load(self.app.env)
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout gets one object instead of words."""
+        return bool(self.given.get("as_json"))
+
+    @property
+    def reader(self) -> str:
+        """Option, JPKI_READER, configuration, ``pcsc:``."""
+        named = self.given.get("reader") or self.app.env.get("JPKI_READER")
+        return str(named or self.config.reader or "pcsc:")
+
+    @property
+    def trust(self) -> str:
+        """Option, JPKI_TRUST, configuration, ``production``."""
+        named = self.given.get("trust") or self.app.env.get("JPKI_TRUST")
+        return str(named or self.config.trust or "production")
+
+    def say(self, text: str) -> None:
+        """A line on stderr for people."""
+        self.app.say(text)
+
+    def note(self, code: str, **values: object) -> None:
+        """Words on stderr about something that is no error; ``note.CODE``."""
+        self.app.say(t(f"note.{code}", **values))
+
+    def emit(self, result: Mapping[str, object]) -> None:
+        """The one JSON object of this run."""
+        self.app.write(json.dumps(result, ensure_ascii=not self.app.unicode) + "\n")
+
+    def screen(self) -> Screen:
+        """Where words for people go line by line: stdout."""
+        from jpki_cli.screen import Screen
+
+        return Screen(self.app)
+
+    @contextmanager
+    def card(
+        self,
+        *,
+        wait: float | None = None,
+        at: datetime | None = None,
+        needs_pin: bool = False,
+    ) -> Iterator[OpenedCard]:
+        """The card behind ``--reader``, open for this block, powered off after it."""
+        opened = self.app.open_card(self.reader, wait=wait, at=at, needs_pin=needs_pin)
+        try:
+            if opened.others:
+                self.note("reader_taken", reader=opened.reader, others=", ".join(opened.others))
+            yield opened
+        finally:
+            opened.card.close()

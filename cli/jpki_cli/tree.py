@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of commands: nouns, verbs, and where each is found when it runs."""
+
+from __future__ import annotations
+
+from jpki_cli.clicks import Tree
+
+TREE: Tree = {
+    "demo": "jpki_cli.commands.demo:demo",
+    "reader": {
+        "list": "jpki_cli.commands.reader:list_",
+        "wait": "jpki_cli.commands.reader:wait",
+    },
+    "card": {
+        "info": "jpki_cli.commands.card_info:info",
+        "read": "jpki_cli.commands.card_read:read",
+        "check": "jpki_cli.commands.card_check:check",
+    },
+    "cert": {
+        "show": "jpki_cli.commands.cert:show",
+        "export": "jpki_cli.commands.cert:export",
+    },
+    "pin": {
+        "status": "jpki_cli.commands.pin:status",
+        "check": "jpki_cli.commands.pin:check",
+        "change": "jpki_cli.commands.pin:change",
+        "unblock": "jpki_cli.commands.pin:unblock",
+    },
+    "auth": {
+        "challenge": "jpki_cli.commands.auth:challenge",
+        "respond": "jpki_cli.commands.auth:respond",
+        "verify": "jpki_cli.commands.auth:verify",
+    },
+    "chain": {
+        "check": "jpki_cli.commands.chain:check",
+    },
+    "emulate": "jpki_cli.commands.emulate:emulate",
+}
