@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A time stamp authority for tests: self-signed, its key published. Source: RFC 3161, RFC 5816, [RFC5652]."""
+"""A time stamp authority for tests, self-signed. Source: RFC 3161, RFC 5816, [RFC5652]."""
 
 from __future__ import annotations
 
