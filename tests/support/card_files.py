@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -11,6 +12,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 NUMBER = "537686677188"  # invented, with a valid check digit
 CA_ID = b"9000033\x08\x05001" + bytes(4)
 CITY_ID = b"1322121\x08\x05000" + bytes(4)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A CA, a municipality, an application on a card, and somebody else."""
+
+    ca: rsa.RSAPrivateKey
+    city: rsa.RSAPrivateKey
+    ap: rsa.RSAPrivateKey
+    other: rsa.RSAPrivateKey
+
+    @property
+    def trusted(self) -> dict[bytes, tuple[int, int]]:
+        numbers = self.ca.public_key().public_numbers()
+        return {CA_ID: (numbers.n, numbers.e)}
 
 
 def tlv(tag: int, value: bytes, length: bytes | None = None) -> bytes:
