@@ -124,7 +124,7 @@ class CrlStore:
             try:
                 entry = crl.find(certificate.serial)
             except RevocationDataError as error:
-                values = {"fault": error.values["reason"]}
+                values = {"reason": error.values["reason"]}
                 findings.append(_cannot("crl_malformed", values, decisive=True))
                 continue
             if entry is not None:
@@ -153,7 +153,7 @@ class CrlStore:
         if of_issuer:
             return _cannot("crl_other_generation", {"point": _wanted(certificate)})
         if self._faults:
-            return _cannot("crl_malformed", {"fault": self._faults[0]})
+            return _cannot("crl_malformed", {"reason": self._faults[0]})
         return Finding(Outcome.CANNOT_TELL, "crl_missing", {"point": _wanted(certificate)})
 
 
@@ -184,7 +184,7 @@ def _source(crl: Crl) -> Source:
 def _miss(code: str, crl: Crl) -> Finding:
     values = dict(_source(crl).values)
     if crl.point.fault is not None:
-        values["fault"] = crl.point.fault
+        values["reason"] = crl.point.fault
     return _cannot(code, values)
 
 

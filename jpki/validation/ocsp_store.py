@@ -97,7 +97,7 @@ class OcspStore:
             try:
                 parsed = parse_ocsp(given.der)
             except RevocationDataError as error:
-                self._misses.append(_miss("ocsp_malformed", {"fault": error.values["reason"]}))
+                self._misses.append(_miss("ocsp_malformed", {"reason": error.values["reason"]}))
                 continue
             if isinstance(parsed, str):
                 self._misses.append(_miss("ocsp_refused", {"status": parsed}))
