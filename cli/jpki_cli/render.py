@@ -118,13 +118,13 @@ def value_json(value: object) -> object:
     return str(value)
 
 
-def verdict_json(verdict: Verdict, *, test: bool | None = None) -> dict[str, object]:
+def verdict_json(verdict: Verdict, *, test: bool) -> dict[str, object]:
     """``jpki.verdict/1``."""
     return {
         "schema": "jpki.verdict/1",
         "outcome": verdict.outcome.value,
         "environment": verdict.environment,
-        "test": verdict.environment == "test" if test is None else test,
+        "test": test,
         "genuine": verdict.genuine.value if verdict.genuine else None,
         "in_force": verdict.in_force.value if verdict.in_force else None,
         "checks": [

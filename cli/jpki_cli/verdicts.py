@@ -47,12 +47,17 @@ def show_summary(screen: Screen, verdict: Verdict, elapsed: float | None = None)
 
 
 def environment_line(screen: Screen, verdict: Verdict) -> None:
-    """Everything under another trust than production says so."""
-    if verdict.environment != "production":
+    """Everything under another trust than production, or about a test certificate, says so."""
+    if is_test(verdict) or verdict.environment != "production":
         screen.line(
             (t("cli.test_data"), "test"), f"  {t(f'value.environment.{verdict.environment}')}"
         )
         screen.line()
+
+
+def is_test(verdict: Verdict) -> bool:
+    """Judged by a test PKI, or issued by one."""
+    return verdict.environment == "test" or any(c.code == "test_root" for c in verdict.checks)
 
 
 def advice(session: Session, verdict: Verdict) -> str | None:
@@ -65,7 +70,7 @@ def advice(session: Session, verdict: Verdict) -> str | None:
 def finish(session: Session, verdict: Verdict) -> Exit:
     """Show a verdict that has no card, and turn it into the exit code."""
     if session.json:
-        session.emit(verdict_json(verdict))
+        session.emit(verdict_json(verdict, test=is_test(verdict)))
         return exit_of(verdict.outcome)
     screen = session.screen()
     environment_line(screen, verdict)

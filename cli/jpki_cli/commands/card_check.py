@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jpki.card_map import PinKind
+from jpki.card_map import PIN_HOME, PinKind
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import OneOf, UsageFault, command, option
 from jpki_cli.commands.pin import counter_json, tries
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LATER = (PinKind.BIRTH, PinKind.LICENCE)
 _BAR = 23
+_SHOWN = (PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.NUMBER_A, PinKind.NUMBER_B)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Done:
     elapsed: float
     extended: bool
     reveal: bool
+    with_pins: bool
 
 
 @command("check")
@@ -87,7 +89,7 @@ def check(
                 progress.clear()
             elapsed = time.perf_counter() - begin
             extended = opened.card.connection.limits.extended > 0
-    done = Done(head, report, elapsed, extended, bool(reveal))
+    done = Done(head, report, elapsed, extended, bool(reveal), bool(wanted))
     if session.json:
         session.emit(_json(session, done))
     else:
@@ -118,14 +120,20 @@ def _source(
     return give
 
 
-def _next(session: Session, report: CardReport) -> str | None:
+def _next(session: Session, done: Done) -> str | None:
     """What to try after a check without PINs: the same command with them."""
-    codes = {check.code for check in report.verdict.checks}
-    absent = {check.name for check in report.verdict.checks if check.code.endswith("_absent")}
-    more = [] if "text_data" in absent else ["text"]
-    if not codes & {"text_needs_pin", "login_needs_pin"} or "--with" in session.arguments:
+    if done.with_pins:
         return None
+    codes = {check.code for check in done.report.verdict.checks}
+    more = ["text"] if "text_needs_pin" in codes else []
     return shlex.join(["jpki", *session.arguments, "--with", ",".join([*more, "auth"])])
+
+
+def _for_test_card(session: Session, done: Done) -> str | None:
+    """A test card under production trust is never genuine: the command that says more."""
+    if not done.head.test or done.report.verdict.environment != "production":
+        return None
+    return shlex.join(["jpki", *session.arguments, "--trust", "test"])
 
 
 def _json(session: Session, done: Done) -> dict[str, object]:
@@ -158,7 +166,9 @@ def _json(session: Session, done: Done) -> dict[str, object]:
         }
         if report.number
         else None,
-        "next": advice(session, report.verdict) or _next(session, report),
+        "next": _for_test_card(session, done)
+        or advice(session, report.verdict)
+        or _next(session, done),
     }
     return result
 
@@ -166,32 +176,39 @@ def _json(session: Session, done: Done) -> dict[str, object]:
 def _show(session: Session, screen: Screen, done: Done) -> None:
     report = done.report
     done.head.show(screen)
-    screen.table([(t("cli.pins"), _pins(report)), (t("cli.reading"), _reading(screen, done))])
+    screen.table(
+        [(t("cli.pins"), _pins(report, screen.unicode)), (t("cli.reading"), _reading(screen, done))]
+    )
     screen.line()
     _holder(screen, done)
     screen.table(check_rows(report.verdict.checks))
     screen.line()
     show_summary(screen, report.verdict, done.elapsed)
-    if again := advice(session, report.verdict):
+    if test := _for_test_card(session, done):
+        screen.line()
+        screen.paragraph(t("cli.advice_test_card"))
+        screen.line(f"  {test}")
+    elif again := advice(session, report.verdict):
         screen.line()
         screen.paragraph(t("cli.advice_not_permitted"))
         screen.line(f"  {again}")
-    elif more := _next(session, report):
+    elif more := _next(session, done):
         screen.line()
         screen.line(t("cli.next"))
         screen.line(f"  {more}")
 
 
-def _pins(report: CardReport) -> str:
+def _pins(report: CardReport, unicode: bool) -> str:
     """The counters of the PINs at home: ``auth 3/3   sign 5/5``."""
-    from jpki.card_map import PIN_HOME
-
-    return "   ".join(
-        f"{counter.kind.value} {tries(counter)}"
+    at_home = {
+        counter.kind: counter
         for counter in report.info.counters
         if counter.application_name == PIN_HOME[counter.kind].name
-        and counter.state.value != "absent"
-        and counter.kind not in (PinKind.JUKI, PinKind.COMMON)
+    }
+    return "   ".join(
+        f"{t(f'cli.pin.{kind.value}') if unicode else kind.value} {tries(at_home[kind])}"
+        for kind in _SHOWN
+        if kind in at_home and at_home[kind].state.value != "absent"
     )
 
 
