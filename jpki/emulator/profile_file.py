@@ -89,9 +89,7 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     atr = _atr(card)
     security_code = _digits(card, "security_code", 4, "0000")
     card.done()
-    keys = top.table("keys")
-    slot = keys.number("slot", 0, MAX_SLOT, MAX_SLOT)
-    keys.done()
+    slot = _slot(top.table("keys"))
     alter = top.table("alter")
     profile = CardProfile(
         name=name,
@@ -114,6 +112,12 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     top.done()
     _contradictions(top, profile)
     return profile
+
+
+def _slot(table: Table) -> int:
+    slot = table.number("slot", 0, MAX_SLOT, MAX_SLOT)
+    table.done()
+    return slot
 
 
 def _contradictions(top: Table, profile: CardProfile) -> None:
