@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jpki.card_map import PinKind
 from jpki_cli import files
-from jpki_cli.cards import head_of
+from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import Moment, Seconds, argument, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, card_options, pin_options, validation_options
@@ -21,6 +21,10 @@ from jpki_cli.session import Session
 from jpki_cli.texts import t
 from jpki_cli.validation import Asked, material
 from jpki_cli.verdicts import finish
+
+if TYPE_CHECKING:
+    from jpki.card import Card
+    from jpki.verifying.challenge import Challenge, Response
 
 _LIMIT = 1 << 16  # bytes of a challenge or response file
 
@@ -90,15 +94,24 @@ def respond(
     with PinDesk(session, [PinKind.AUTH], pin_fd) as desk:
         session.say(t("cli.challenge_asks", origin=asked.origin, purpose=asked.purpose))
         with session.card(wait=wait, at=at, needs_pin=True) as opened:
-            from jpki.verifying.login import respond as answer
-
             head = head_of(opened)
-            counter = opened.card.pins.counter(PinKind.AUTH)
-            refuse_early(counter, last_try=last_try)
-            pin = desk.take(counter)
-            response = answer(opened.card, asked, pin, now=now, last_try=last_try)
+            response = _answer(opened.card, asked, desk, now, last_try=last_try)
     # The certificate in it is as good as a serial number: not for everybody's eyes.
     files.write_whole(out, _file(response.to_object()), private=True, force=force)
+    _show_response(session, head, asked, out)
+
+
+def _answer(
+    card: Card, asked: Challenge, desk: PinDesk, now: datetime, *, last_try: bool
+) -> Response:
+    from jpki.verifying.login import respond as answer
+
+    counter = card.pins.counter(PinKind.AUTH)
+    refuse_early(counter, last_try=last_try)
+    return answer(card, asked, desk.take(counter), now=now, last_try=last_try)
+
+
+def _show_response(session: Session, head: Head, asked: Challenge, out: Path) -> None:
     if session.json:
         session.emit(
             {

@@ -25,8 +25,9 @@ from jpki_cli.validation import Asked, material
 from jpki_cli.verdicts import advice, check_rows, show_summary
 
 if TYPE_CHECKING:
-    from jpki.card import PinCounter
+    from jpki.card import Card, PinCounter
     from jpki.verifying.card_check import CardReport
+    from jpki.verifying.material import TrustMaterial, ValidationOptions
 
 _LATER = (PinKind.BIRTH, PinKind.LICENCE)
 _BAR = 23
@@ -68,25 +69,11 @@ def check(
     with PinDesk(session, wanted, pin_fd) as desk:
         trust, options = material(session, asked)
         with session.card(wait=wait, at=asked.at, needs_pin=bool(wanted)) as opened:
-            from jpki.card import NumberPurpose
-            from jpki.verifying.card_check import check_card
-
             head = head_of(opened)
-            progress = Progress(session)
-            source = _source(desk, progress, last_try=last_try)
             begin = time.perf_counter()
-            try:
-                report = check_card(
-                    opened.card,
-                    trust,
-                    options,
-                    dict.fromkeys(wanted, source),
-                    number_purpose=NumberPurpose.own_card() if number else None,
-                    last_try=last_try,
-                    progress=progress,
-                )
-            finally:
-                progress.clear()
+            report = _run(
+                opened.card, trust, options, desk, wanted, number, Progress(session), last_try
+            )
             elapsed = time.perf_counter() - begin
             extended = opened.card.connection.limits.extended > 0
     done = Done(head, report, elapsed, extended, bool(reveal), bool(wanted))
@@ -95,6 +82,33 @@ def check(
     else:
         _show(session, session.screen(), done)
     return exit_of(report.verdict.outcome)
+
+
+def _run(
+    card: Card,
+    trust: TrustMaterial,
+    options: ValidationOptions,
+    desk: PinDesk,
+    wanted: list[PinKind],
+    number: bool,
+    progress: Progress,
+    last_try: bool,
+) -> CardReport:
+    from jpki.card import NumberPurpose
+    from jpki.verifying.card_check import check_card
+
+    try:
+        return check_card(
+            card,
+            trust,
+            options,
+            dict.fromkeys(wanted, _source(desk, progress, last_try=last_try)),
+            number_purpose=NumberPurpose.own_card() if number else None,
+            last_try=last_try,
+            progress=progress,
+        )
+    finally:
+        progress.clear()
 
 
 def _refuse(wanted: list[PinKind], number: bool, reveal: str | None) -> None:
