@@ -70,9 +70,9 @@ class PartialDate:
         return date(self.year, self.month, self.day)
 
     def iso(self) -> str:
-        """``1980-02-17``, with ``--`` (``----``) for an unknown part."""
-        year = "----" if self.year is None else f"{self.year:04}"
-        month, day = ("--" if part is None else f"{part:02}" for part in (self.month, self.day))
+        """``1980-02-17``, with ``??`` (``????``) for an unknown part."""
+        year = "????" if self.year is None else f"{self.year:04}"
+        month, day = ("??" if part is None else f"{part:02}" for part in (self.month, self.day))
         return f"{year}-{month}-{day}"
 
 
