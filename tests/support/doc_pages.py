@@ -4,6 +4,9 @@
 A fence ``console`` holds commands after ``$ `` (``> `` continues one) and, optionally, what
 they print, in which ``…`` stands for anything. A fence ``python`` is run; with a file name
 after the language the snippet is written to that file instead. Other fences are not run.
+
+``python tests/support/doc_pages.py PAGE…`` writes the real output where a page shows a lone
+``…`` or something that is no longer true; what varies from day to day becomes ``…``.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,3 +180,40 @@ def _run_python(page: Path, snippet: Snippet, folder: Path) -> None:
     )
     if done.returncode != 0:
         raise SnippetError(f"{page.name}:{snippet.line}\n{done.stdout}{done.stderr}")
+
+
+VARIES = re.compile(
+    r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)"  # moments; a card's dates move with today
+    r"|(?<=expires )\d{4}-\d\d-\d\d"
+    r"|\b\d+(?:\.\d+)?(?= s\b)|(?<=in )\d+\.\d+(?=s)"  # how long it took
+    r"|\b\d+(?= APDUs)|(?<=APDU )\d+(?=件)"
+)
+
+
+def fill_in(page: Path) -> None:
+    """Write the real output where the page shows a lone ``…``, or something else than it."""
+    text = page.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        shell = Shell(Path(folder))
+        for snippet in snippets(page):
+            if snippet.file_name:
+                (Path(folder) / snippet.file_name).write_text(snippet.text, encoding="utf-8")
+            elif snippet.language == "console":
+                for command in commands(snippet):
+                    _, printed = shell.run(command.text)
+                    text = _with_output(text, command, printed)
+        shell.close()
+    page.write_text(text, encoding="utf-8")
+
+
+def _with_output(text: str, command: Command, printed: str) -> str:
+    if command.output is None or (command.output != "…" and matches(command.output, printed)):
+        return text
+    typed = "$ " + command.text.replace("\n", "\n> ")
+    shown = VARIES.sub("…", _tidy(printed))
+    return text.replace(f"{typed}\n{command.output}\n", f"{typed}\n{shown}\n", 1)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        fill_in(Path(name))
