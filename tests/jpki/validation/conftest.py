@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test PKI as of one day, certificates of an invented person, and validators over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import pytest
+
+from jpki.certificate import Environment, Family, Medium
+from jpki.synth.end_entity import EndEntityRequest
+from jpki.synth.keystore import any_stored_key
+from jpki.synth.overrides import Overrides
+from jpki.synth.people import HolderData
+from jpki.synth.pki import SynthPki
+from jpki.validation import TrustStore, Validator
+
+AT = datetime(2026, 11, 21, tzinfo=UTC)
+HANAKO = HolderData(
+    name="番号　花子",
+    address="東京都清瀬市中里五丁目842番地",
+    birth=date(1980, 2, 17),
+    sex="2",
+)
+
+
+@pytest.fixture(scope="session")
+def at() -> datetime:
+    """The day all tests here take place; the clock is never asked."""
+    return AT
+
+
+@pytest.fixture(scope="session")
+def pki() -> SynthPki:
+    return SynthPki(AT)
+
+
+@pytest.fixture(scope="session")
+def make(pki: SynthPki) -> Callable[..., bytes]:
+    """A certificate: family, generation, dates, and the deviations of ``Overrides`` by name."""
+
+    def build(
+        family: Family = Family.SIGN,
+        generation: int = 3,
+        *,
+        medium: Medium = Medium.CARD,
+        of: SynthPki = pki,
+        key: str = "card-00-auth",
+        serial: int | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+        **deviations: object,
+    ) -> bytes:
+        return of.end_entity(
+            EndEntityRequest(
+                family=family,
+                generation=generation,
+                public_key=any_stored_key(key).public_key(),
+                medium=medium,
+                serial=serial,
+                not_before=not_before,
+                not_after=not_after,
+                holder=HANAKO,
+                overrides=Overrides(**deviations),
+            )
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def trust(pki: SynthPki) -> TrustStore:
+    return TrustStore(Environment.TEST, pki.trust_anchors())
+
+
+@pytest.fixture(scope="session")
+def validator(trust: TrustStore) -> Callable[..., Validator]:
+    """A validator over the test roots whose clock stands at ``AT``."""
+
+    def build(of: TrustStore = trust, now: datetime = AT, **options: object) -> Validator:
+        return Validator(of, clock=lambda: now, **options)
+
+    return build
