@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marked secrets through every path, then a search of everything that came out.
+
+One invented card with values that stand nowhere else. Each command runs in a process of
+its own with every logger at its lowest level; what may show a value says so by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from jpki.card import Card, NumberPurpose
+from jpki.card_map import PinKind
+from jpki.certificate import parse_certificate
+from jpki.emulator import VirtualConnection, load_card
+from jpki.errors import PinError
+from jpki.synth import my_number
+
+AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+NAME, ADDRESS = "秘密野　漏子", "東京都清瀬市秘匿町七丁目７７７番地"
+NUMBER = my_number("the secrets test")
+PINS = {"auth": "8642", "sign": "LEAK9Z", "text": "9753", "juki": "8531", "common": "8542"}
+NEW = {"auth": "7159", "sign": "DRIP8Y"}
+WRONG = {"auth": "3917", "text": "3928"}
+
+CARD = f"""
+schema = "jpki.card/1"
+name = "secrets"
+
+[holder]
+name = "{NAME}"
+address = "{ADDRESS}"
+birth = 1991-12-30
+sex = "female"
+number = "{NUMBER}"
+
+[municipality]
+code = "13221"
+
+[dates]
+month_day = "10-27"
+days_before = 365
+
+[card]
+security_code = "7391"
+
+[certificates.auth]
+serial = 0x0ACE0FF1
+
+[certificates.sign]
+serial = 0x0ACE0FF2
+
+[pins]
+{chr(10).join(f'{kind} = "{value}"' for kind, value in PINS.items())}
+
+[keys]
+slot = 3
+"""
+
+# Runs the command line with every log record of every logger going to a file of its own.
+DRIVER = """
+import logging, sys
+logging.basicConfig(filename=sys.argv[1], level=1, format="%(name)s %(message)s")
+sys.argv[:2] = ["jpki"]
+from jpki_cli.main import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command. ``lines``: for --pin-fd. ``shows``: groups of values stdout may hold."""
+
+    command: str
+    lines: tuple[str, ...] = ()
+    shows: frozenset[str] = frozenset()
+    exit: int = 0
+
+
+def run(command: str, *lines: str, shows: str = "", exit: int = 0) -> Run:
+    return Run(command, lines, frozenset(shows.split()), exit)
+
+
+TRUST = "--trust test"
+RUNS = [
+    run("card info"),
+    run("card info --json"),
+    run("card read attributes", PINS["text"], shows="person"),
+    run("card read attributes --json", PINS["text"], shows="person"),
+    run("card read name", PINS["text"], shows="name"),
+    run("card read number", PINS["text"]),
+    run("card read number --json", PINS["text"]),
+    run("card read number --reveal number", PINS["text"], shows="number"),
+    run("card read all --with text,sign", PINS["text"], PINS["sign"], shows="person"),
+    run(f"card check {TRUST}"),
+    run(f"card check {TRUST} --with text,auth,sign", PINS["text"], PINS["auth"], PINS["sign"],
+        shows="person"),
+    run(f"card check {TRUST} --with text,auth --number --json", PINS["text"], PINS["auth"],
+        shows="person"),
+    run(f"card check {TRUST} --with text", WRONG["text"], exit=4),
+    run(f"card check {TRUST} --with text --debug", WRONG["text"], exit=4),
+    run(f"card check {TRUST} --with text --json --debug", WRONG["text"], exit=4),
+    run("card check --with text,auth", PINS["text"], PINS["auth"], shows="person", exit=1),
+    run("cert show auth"),
+    run("cert show auth --json"),
+    run("cert show sign", PINS["sign"], shows="person"),
+    run("cert show auth --reveal serial", shows="auth"),
+    run("cert show auth-ca"),
+    run("pin status"),
+    run("pin status --json"),
+    run("pin check auth", PINS["auth"]),
+    run("pin check auth", WRONG["auth"], exit=4),
+    run("pin check auth --debug --json", WRONG["auth"], exit=4),
+    run("pin check auth", PINS["auth"] + "0", exit=4),
+    run("pin check sign --debug", PINS["sign"][:4], exit=4),
+    run("pin change auth", PINS["auth"], NEW["auth"]),
+    run("pin change sign --json", PINS["sign"], NEW["sign"]),
+    run("pin change auth --debug", WRONG["auth"], NEW["auth"], exit=4),
+    run("reader list", exit=3),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def card_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("card") / "secrets.toml"
+    path.write_text(CARD, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def marks(card_file: Path) -> dict[str, list[str]]:
+    """Every form a value could take in a text, by group."""
+    card = load_card(str(card_file), at=AT)
+    found: dict[str, list[str]] = {"pins": [], "name": [NAME, NAME.split("\u3000")[0], "漏子"]}
+    known = card.pins()
+    pins = [*PINS.values(), *NEW.values(), *WRONG.values(), known["number_b"], known["birth"]]
+    found["pins"] = [form for pin in pins for form in (pin, pin.encode().hex())]
+    found["number"] = [
+        NUMBER,
+        NUMBER.encode().hex(),
+        " ".join(NUMBER[i : i + 4] for i in (0, 4, 8)),
+    ]
+    found["person"] = [*found["name"], ADDRESS, "秘匿町", "1991-12-30", "19911230", "平成3年"]
+    with Card(VirtualConnection(card)) as reader:
+        reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
+        found["auth"] = _identifiers(reader.jpki.certificate("auth"))
+        found["sign"] = _identifiers(reader.jpki.certificate("sign"))
+    return found
+
+
+def _identifiers(der: bytes) -> list[str]:
+    """What follows a person as a serial number does."""
+    certificate = x509.load_der_x509_certificate(der)
+    common_name = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+    serial = certificate.serial_number
+    key_id = parse_certificate(der).key_id
+    digests = [hashlib.new(name, der).hexdigest() for name in ("sha1", "sha256")]
+    return [
+        str(serial), f"{serial:x}", f"{serial:08x}", f"{serial:08x}".upper(), str(common_name),
+        key_id.hex(), key_id.hex(":"), *digests, *(d.upper() for d in digests),
+    ]  # fmt: skip
+
+
+def _hits(text: str, marks: dict[str, list[str]], shows: frozenset[str]) -> list[str]:
+    """Groups of which ``text`` holds a value it may not hold."""
+    allowed = set(shows)
+    if "person" in shows:
+        allowed.add("name")
+    permitted = {form for group in allowed for form in marks[group]}
+    return [
+        group
+        for group, forms in marks.items()
+        if any(form in text and form not in permitted for form in forms)
+    ]
+
+
+def _run(one: Run, card_file: Path, folder: Path, lang: str) -> tuple[int, str, str, str]:
+    log = folder / "log"
+    words = [*one.command.split(), "--lang", lang]
+    if words[0] != "reader":
+        words += ["--reader", f"virtual:{card_file}"]
+        words += (
+            ["--at", "2026-11-21T09:00:00Z"] if words[1] == "check" and words[0] == "card" else []
+        )
+    inside, outside = os.pipe()
+    os.write(outside, "".join(line + "\n" for line in one.lines).encode())
+    os.close(outside)
+    words += ["--pin-fd", str(inside)] if one.lines else []
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("JPKI_")}
+    environment["PCSCLITE_CSOCK_NAME"] = str(folder / "no-such-socket")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVER, str(log), *words],
+            capture_output=True, pass_fds=(inside,), timeout=60, check=False, cwd=folder,
+            env=environment, encoding="utf-8",
+        )  # fmt: skip
+    finally:
+        os.close(inside)
+    return done.returncode, done.stdout, done.stderr, log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("one", RUNS, ids=lambda one: one.command)
+def test_nothing_leaks(
+    one: Run, lang: str, card_file: Path, marks: dict[str, list[str]], tmp_path: Path
+) -> None:
+    code, out, err, log = _run(one, card_file, tmp_path, lang)
+    assert code == one.exit, err
+    assert _hits(out, marks, one.shows) == []
+    assert _hits(err, marks, frozenset()) == []
+    assert _hits(log, marks, frozenset()) == []
+    assert "Traceback" not in out
+    for shown in one.shows:
+        assert any(form in out for form in marks[shown]), f"{shown} should be shown"
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "log"]
+    assert left == []
+
+
+def test_the_log_is_not_empty(card_file: Path, tmp_path: Path) -> None:
+    # Or the search above would prove nothing.
+    log = _run(run("pin status"), card_file, tmp_path, "en")[3]
+    assert "63C3" in log
+
+
+def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
+    challenge, response = tmp_path / "c.json", tmp_path / "r.json"
+    made = run(f"auth challenge --origin https://a.example --purpose test --out {challenge}")
+    answered = run(f"auth respond {challenge} --out {response}", PINS["auth"])
+    checked = run(f"auth verify {response} --challenge {challenge} {TRUST}")
+    for one in (made, answered, checked):
+        code, out, err, log = _run(one, card_file, tmp_path, "en")
+        assert code == 0, err
+        for text in (out, err, log):
+            assert _hits(text, marks, frozenset()) == []
+    assert response.stat().st_mode & 0o777 == 0o600
+    assert _hits(response.read_text(), {k: marks[k] for k in ("pins", "number", "person")},
+                 frozenset()) == []  # fmt: skip
+
+
+def test_reprs_and_tracebacks(card_file: Path, marks: dict[str, list[str]]) -> None:
+    card = load_card(str(card_file), at=AT)
+    shown = [repr(card)]
+    with Card(VirtualConnection(card)) as reader:
+        try:
+            reader.pins.verify(PinKind.TEXT, bytearray(WRONG["text"], "ascii"))
+        except PinError as error:
+            # With the locals of every frame: the buffer must have been wiped by then.
+            report = traceback.TracebackException.from_exception(error, capture_locals=True)
+            shown += ["".join(report.format()), repr(error), str(error), repr(error.values)]
+        reader.pins.verify(PinKind.TEXT, bytearray(PINS["text"], "ascii"))
+        attributes = reader.text.attributes()
+        number = reader.text.number(NumberPurpose.own_card())
+        digests, ap_key = reader.text.digests(), reader.text.ap_key()
+        reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
+        certificate = parse_certificate(reader.jpki.certificate("sign"))
+        values: tuple[object, ...] = (
+            attributes, number, number.number, certificate, certificate.serial,
+            certificate.holder, certificate.subject, reader.common.card_record(),
+            reader.detect(), digests, ap_key, reader.info(),
+        )  # fmt: skip
+        shown += [form for value in values for form in (repr(value), str(value), f"{value}")]
+    allowed = {WRONG["text"]}  # stands in this test's own source line, which a traceback quotes
+    searched = {group: [f for f in forms if f not in allowed] for group, forms in marks.items()}
+    assert _hits("\n".join(shown), searched, frozenset()) == []
+    assert NUMBER not in "".join(repr(vars(type(number.number))))
