@@ -21,9 +21,22 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 
 # Every 12-digit number with a valid check digit in this repository: all invented.
 INVENTED_NUMBERS = frozenset(
-    "537686677188 900000000028 900000000036 900000000044 900000000052 900000000060 900000000079 "
-    "900000000087 900000000095 900000000109 900000000117 900000000770".split()
+    {
+        "537686677188",
+        "900000000028",
+        "900000000036",
+        "900000000044",
+        "900000000052",
+        "900000000060",
+        "900000000079",
+        "900000000087",
+        "900000000095",
+        "900000000109",
+        "900000000117",
+        "900000000770",
+    }
 )
+NO_NUMBERS = frozenset({"616263313233"})  # the letters abc123 in hexadecimal
 
 
 def _files() -> list[Path]:
@@ -206,7 +219,8 @@ def test_every_number_that_could_be_somebodys_is_invented() -> None:
         f"{name}: {number}"
         for name, text in _texts()
         for number in alone.findall(text)
-        if check_digit(number[:11]) == int(number[11]) and number not in INVENTED_NUMBERS
+        if check_digit(number[:11]) == int(number[11])
+        and number not in INVENTED_NUMBERS | NO_NUMBERS
     ]
     assert found == []
 
