@@ -28,7 +28,7 @@ class ReaderState:
 
 def register_scheme(scheme: str, opener: Opener) -> None:
     """Let ``open_reader`` open ``scheme:…``. The last one registered counts."""
-    if not _SCHEME.fullmatch(f"{scheme}:"):
+    if ":" in scheme or not _SCHEME.fullmatch(f"{scheme}:"):
         raise ValueError("a scheme is a letter, then letters, digits and + . -")
     _openers[scheme.lower()] = opener
 
