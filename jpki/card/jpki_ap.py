@@ -12,7 +12,7 @@ from jpki.card.token import Availability, availability
 from jpki.card_map import JPKI_AP, PinKind
 from jpki.errors import NoCertificateError
 from jpki_apdu.channel import Channel
-from jpki_apdu.errors import FileNotFoundOnCardError, MalformedResponseError, SecurityStatusError
+from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
 
 CertificateName = Literal["auth", "sign", "auth-ca", "sign-ca"]
 KeyKind = Literal[PinKind.AUTH, PinKind.SIGN]
@@ -122,12 +122,9 @@ class JpkiAp:
         select_application(self._channel, JPKI_AP)
         fid = JPKI_AP.file(_KEYS[kind]).fid
         try:
-            signature = self._channel.compute_signature(JPKI_AP.aid, fid, digest_info, p1=p1)
+            return self._channel.compute_signature(JPKI_AP.aid, fid, digest_info, p1=p1)
         except SecurityStatusError as exc:
             raise _needs_pin(exc, "key_needs_pin", kind.value) from exc
-        if not signature:
-            raise MalformedResponseError()
-        return signature
 
     def authenticate(self, data: bytes) -> bytes:
         """Sign ``data`` for a login: auth key, PKCS#1 v1.5, SHA-256. The auth PIN comes first."""

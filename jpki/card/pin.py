@@ -238,10 +238,7 @@ class PinGuard:
         return True
 
     def _query(self, kind: PinKind, application: Application) -> StatusWord:
-        try:
-            return self._channel.query_reference(application.aid, application.pin_file(kind).fid)
-        except StatusWordError as exc:  # a refused SELECT of the PIN's file
-            return exc.sw
+        return self._channel.query_reference(application.aid, application.pin_file(kind).fid)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

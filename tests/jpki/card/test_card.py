@@ -6,32 +6,31 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from card_bench import AUTH_PIN, SIGN_PIN, TEXT_PIN, opened, read_all
 from card_files import NUMBER, token_file
 from card_script import ScriptedConnection, line
 from jpki.card import (
+    Availability,
     Card,
     NumberPurpose,
     PinState,
     Presence,
-    TextEvidence,
     check_card_present,
     check_text,
 )
 from jpki.card_map import TEXT_AP, PinKind, TokenKind
-from jpki.emulator import EmulatedCard, FaultPoint, VirtualConnection, load_card
+from jpki.emulator import EmulatedCard, load_card
 from jpki.errors import (
+    CardDataError,
     NoCertificateError,
     NotOurCardError,
     NumberNotAllowedError,
-    PinBlockedError,
     PinIncorrectError,
-    PinOutcomeUnknownError,
     UnsupportedTokenError,
 )
 from jpki.synth import SynthPki
@@ -41,45 +40,10 @@ from jpki_apdu.errors import (
     CardRemovedError,
     FileNotFoundOnCardError,
     SecurityStatusError,
-    StaleSessionError,
 )
 
 SHORT = ReplyLimits(256, 0)
 SELECT_JPKI = "00A4040C0AD392F000260100000001"
-TEXT_PIN, AUTH_PIN, SIGN_PIN = b"1234", b"1234", b"ABC123"
-
-
-def opened(card: EmulatedCard, limits: ReplyLimits | None = None) -> Card:
-    return Card(VirtualConnection(card, limits))
-
-
-@pytest.fixture
-def hanako() -> EmulatedCard:
-    return load_card("hanako")
-
-
-@pytest.fixture
-def quirky(tmp_path: Path) -> Callable[[str], EmulatedCard]:
-    """Hanako's card with other switches."""
-
-    def make(quirks: str) -> EmulatedCard:
-        base = files("jpki.emulator").joinpath("cards/hanako.toml").read_text(encoding="utf-8")
-        path = tmp_path / "card.toml"
-        path.write_text(f"{base}\n[quirks]\n{quirks}\n", encoding="utf-8")
-        return load_card(str(path))
-
-    return make
-
-
-def read_all(card: Card) -> TextEvidence:
-    text = card.text
-    return TextEvidence(
-        cv_certificate=text.cv_certificate(),
-        digests=text.digests(),
-        attributes=text.attributes(),
-        number=text.number(NumberPurpose.own_card()),
-        ap_key=text.ap_key(),
-    )
 
 
 # Detection.
@@ -295,6 +259,48 @@ def test_records_in_the_long_form(quirky: Callable[[str], EmulatedCard]) -> None
         assert {check.outcome for check in result.checks} == {Outcome.VALID}
 
 
+SELECT_JUKI = "00A4040C0AD3921000310001010401"
+
+
+def test_files_that_are_not_there() -> None:
+    card, connection = detecting((SELECT_JPKI, "9000"), *absent(0x0A), *absent(0x08, "B0880003"))
+    with pytest.raises(NoCertificateError) as caught:
+        card.jpki.certificate("auth")
+    assert caught.value.values["which"] == "auth"
+    assert card.jpki.availability() == Availability(Presence.UNKNOWN, Presence.UNKNOWN)
+    assert connection.used_up
+
+
+def absent(fid: int, read: str = "") -> list[tuple[str, str]]:
+    """A file that is refused by short identifier and by name."""
+    by_sfi = f"00{read}" if read else f"00B0{0x80 | fid:02X}0000"
+    return [(by_sfi, "6A82"), (f"00A4020C0200{fid:02X}", "6A82")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [("31323334", "truncated"), ("FF" * 16, "bad_key_id"), ("00" * 16, "bad_key_id")],
+)
+def test_key_reference_that_is_none(reply: str, reason: str) -> None:
+    card, _ = detecting(
+        (SELECT_JUKI, "9000"),
+        ("00B0820010", reply + "9000"),
+        *([("00B000040C", "6B00")] if reason == "truncated" else []),
+    )
+    with pytest.raises(CardDataError) as caught:
+        card.juki.key_reference()
+    assert caught.value.values["reason"] == reason
+
+
+def test_session_key(hanako: EmulatedCard) -> None:
+    with opened(hanako) as card:
+        with pytest.raises(SecurityStatusError):
+            card.text.session_key()
+        card.pins.verify(PinKind.TEXT, bytearray(TEXT_PIN))
+        assert card.text.session_key().n.bit_length() == 2048
+        assert card.text.session_key() != card.text.ap_key().key
+
+
 # Genuineness.
 
 
@@ -317,113 +323,6 @@ def test_genuineness(name: str, data: str, present: str) -> None:
         assert check.code == present
         unknown = check_text(read_all(card), {})
         assert unknown.checks[0].outcome is Outcome.CANNOT_TELL
-
-
-# PINs on a card that keeps count.
-
-
-def test_wrong_right_and_restored(hanako: EmulatedCard) -> None:
-    with opened(hanako) as card:
-        with pytest.raises(PinIncorrectError) as caught:
-            card.pins.verify(PinKind.AUTH, bytearray(b"9999"))
-        assert caught.value.attempts_left == 2
-        assert card.pins.counter(PinKind.AUTH).attempts_left == 2
-        assert card.pins.verify(PinKind.AUTH, bytearray(AUTH_PIN)).attempts_left == 3
-        assert card.pins.counter(PinKind.AUTH).attempts_left == 3
-
-
-@pytest.mark.parametrize("query", ["63C0", "6984"])
-@pytest.mark.parametrize("verify", ["6984", "6983", "63C0"])
-def test_blocking(quirky: Callable[[str], EmulatedCard], query: str, verify: str) -> None:
-    emulated = quirky(f'blocked_query = "{query}"\nblocked_verify = "{verify}"')
-    with opened(emulated) as card:
-        for left in (2, 1):
-            with pytest.raises(PinIncorrectError) as caught:
-                card.pins.verify(PinKind.AUTH, bytearray(b"9999"))
-            assert caught.value.attempts_left == left
-        with pytest.raises(PinBlockedError) as blocked:
-            card.pins.verify(PinKind.AUTH, bytearray(b"9999"), last_try=True)
-        assert blocked.value.code == "pin_blocked_now"
-        with pytest.raises(PinBlockedError) as blocked:
-            card.pins.verify(PinKind.AUTH, bytearray(AUTH_PIN), last_try=True)
-        assert blocked.value.code == "pin_blocked"
-        assert card.pins.counter(PinKind.AUTH).state is PinState.BLOCKED
-
-
-def test_a_query_answered_9000(quirky: Callable[[str], EmulatedCard]) -> None:
-    with opened(quirky('verified_query = "9000"')) as card:
-        card.pins.verify(PinKind.AUTH, bytearray(AUTH_PIN))
-        counter = card.pins.counter(PinKind.AUTH)
-        assert (counter.state, counter.attempts_left) == (PinState.OK, None)
-        assert card.pins.verify(PinKind.AUTH, bytearray(AUTH_PIN)).attempts_left == 3
-
-
-@pytest.mark.parametrize(
-    ("kind", "old", "new"),
-    [
-        (PinKind.AUTH, b"1234", b"8765"),
-        (PinKind.SIGN, b"ABC123", b"xyz789"),
-        (PinKind.TEXT, b"1234", b"8765"),
-        (PinKind.COMMON, b"1234", b"8765"),
-        (PinKind.JUKI, b"1234", b"8765"),
-    ],
-)
-@pytest.mark.parametrize("sfi", ["true", "false"])
-def test_change(
-    quirky: Callable[[str], EmulatedCard], kind: PinKind, old: bytes, new: bytes, sfi: str
-) -> None:
-    emulated = quirky(f"sfi = {sfi}")
-    with opened(emulated) as card:
-        card.pins.change(kind, bytearray(old), bytearray(new))
-    with opened(emulated) as card:
-        with pytest.raises(PinIncorrectError):
-            card.pins.verify(kind, bytearray(old))
-        card.pins.verify(kind, bytearray(new))
-
-
-@pytest.mark.parametrize(("point", "left"), [(FaultPoint.BEFORE, 3), (FaultPoint.AFTER, 2)])
-def test_a_card_pulled_during_verify(hanako: EmulatedCard, point: FaultPoint, left: int) -> None:
-    value = bytearray(b"9999")
-    hanako.fault = lambda n, apdu: point if len(apdu) > 5 and apdu[1] == 0x20 else None
-    with opened(hanako) as card:
-        with pytest.raises(PinOutcomeUnknownError) as caught:
-            card.pins.verify(PinKind.AUTH, value)
-        assert caught.value.attempts_left is None
-        assert value == bytes(4)
-        with pytest.raises((CardRemovedError, StaleSessionError)):
-            card.pins.counter(PinKind.AUTH)
-    hanako.fault = None
-    with opened(hanako) as card:
-        assert card.pins.counter(PinKind.AUTH).attempts_left == left
-
-
-def test_a_card_pulled_during_change(hanako: EmulatedCard) -> None:
-    hanako.fault = lambda n, apdu: FaultPoint.AFTER if apdu[1] == 0x24 else None
-    with opened(hanako) as card, pytest.raises(PinOutcomeUnknownError) as caught:
-        card.pins.change(PinKind.AUTH, bytearray(AUTH_PIN), bytearray(b"8765"))
-    assert caught.value.code == "pin_change_unknown"
-
-
-@pytest.mark.parametrize("point", FaultPoint)
-@pytest.mark.parametrize("count", range(1, 12))
-def test_a_card_may_leave_at_any_command(
-    hanako: EmulatedCard, point: FaultPoint, count: int
-) -> None:
-    """Whatever command the card leaves at: a typed error, a wiped PIN, and no try lost."""
-    last = hanako.apdus + count
-    hanako.fault = lambda n, apdu: point if n == last else None
-    value = bytearray(TEXT_PIN)
-
-    def job(card: Card) -> None:
-        card.pins.verify(PinKind.TEXT, value)
-        read_all(card)
-
-    with opened(hanako) as card, pytest.raises((CardRemovedError, PinOutcomeUnknownError)):
-        job(card)
-    assert value == bytes(4)
-    hanako.fault = None
-    with opened(hanako) as card:
-        assert card.pins.counter(PinKind.TEXT).attempts_left == 3
 
 
 # What it leaves behind.
@@ -452,11 +351,22 @@ class _Broken(ScriptedConnection):
         super().power_off()
         raise CardRemovedError
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        self.events.append("exclusive")
+        yield
+        raise CardRemovedError
+
 
 def test_closing_never_raises() -> None:
-    connection = _Broken([])
-    Card(connection).close()
-    assert connection.events == ["power_off", "close"]
+    script = [line(SELECT_JPKI, "9000"), line("00200098", "63C3")]
+    connection = _Broken([*script, line("002000980431323334", "9000")])
+    card = Card(connection)
+    assert card.connection is connection
+    card.pins.verify(PinKind.AUTH, bytearray(AUTH_PIN))
+    card.close()
+    assert connection.events[-2:] == ["power_off", "close"]
+    assert not card.pins.holds_card
 
 
 def test_nothing_is_logged_or_shown(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from card_script import Answer, ScriptedConnection, line
+from card_script import ScriptedConnection, line
 from jpki.card.pin import PinGuard, PinState
 from jpki.card_map import TEXT_AP, PinKind
 from jpki.errors import (
@@ -19,38 +19,25 @@ from jpki.errors import (
 )
 from jpki_apdu.channel import Channel
 from jpki_apdu.errors import (
-    CardError,
     CardRemovedError,
     FileNotFoundOnCardError,
     MalformedResponseError,
     StatusWordError,
     TransportTimeoutError,
 )
-
-OK = "9000"
-JPKI = "00A4040C0AD392F000260100000001"
-TEXT = "00A4040C0AD3921000310001010408"
-SURFACE = "00A4040C0AD3921000310001010402"
-COMMON = "00A4040C0AD3921000310001010100"
-JUKI = "00A4040C0AD3921000310001010401"
-LICENCE = "00A4040C10A0000002310600000000000000000000"
-QUERY_AUTH, QUERY_SIGN = "00200098", "0020009B"
-VERIFY_AUTH = "002000980431323334"
-
-Script = list[tuple[bytes, Answer]]
-
-
-def guard(*script: tuple[bytes, Answer]) -> tuple[PinGuard, ScriptedConnection]:
-    connection = ScriptedConnection(script)
-    return PinGuard(Channel(connection)), connection
-
-
-def auth(query: str, *answers: str | Exception) -> Script:
-    """SELECT, the counter, then VERIFY of 1234 and what follows it."""
-    script = [line(JPKI, OK), line(QUERY_AUTH, query)]
-    for index, answer in enumerate(answers):
-        script.append(line(VERIFY_AUTH if index == 0 else QUERY_AUTH, answer))
-    return script
+from pin_script import (
+    COMMON,
+    JPKI,
+    JUKI,
+    LICENCE,
+    OK,
+    QUERY_AUTH,
+    QUERY_SIGN,
+    SURFACE,
+    TEXT,
+    auth,
+    guard,
+)
 
 
 def test_the_ten_counters_cost_fifteen_commands() -> None:
@@ -299,6 +286,8 @@ def test_an_absent_application_or_pin() -> None:
         pins.verify(PinKind.TEXT, bytearray(b"1234"))
     assert caught.value.code == "pin_absent"
     assert connection.presented == 0
+    pins, _ = guard(line(JUKI, "6A82"))
+    assert pins.counter(PinKind.JUKI).state is PinState.ABSENT
 
 
 def test_the_link_may_drop_before_verify() -> None:
@@ -366,115 +355,6 @@ def test_exclusive_from_the_first_pin_until_release() -> None:
     assert connection.events[-1] == "shared"
     pins.release()
     assert connection.events.count("shared") == 1
-
-
-CHANGES = [
-    (PinKind.AUTH, JPKI, "98", "18", "24", b"1234", b"5678", "00240180"),
-    (PinKind.SIGN, JPKI, "9B", "1B", "24", b"abc123", b"def456", "00240180"),
-    (PinKind.TEXT, TEXT, "91", "11", "24", b"1234", b"5678", "00240180"),
-    (PinKind.COMMON, COMMON, "9C", "1C", "32", b"1234", b"5678", "80320080"),
-    (PinKind.JUKI, JUKI, "9C", "1C", "32", b"1234", b"5678", "80320080"),
-]
-
-
-def change_script(
-    case: tuple[PinKind, str, str, str, str, bytes, bytes, str],
-    verify: str | Exception = OK,
-    change: str | Exception | None = OK,
-) -> Script:
-    _, aid, sfi, fid, _, old, new, head = case
-    lc = f"{len(old):02X}"
-    script = [
-        line(aid, OK),
-        line(f"002000{sfi}", "63C3"),
-        line(f"002000{sfi}{lc}" + old.upper().hex(), verify),
-    ]
-    if change is not None:
-        script.append(line(f"00A4020C0200{fid}", OK))
-        script.append(line(f"{head}{lc}" + new.upper().hex(), change))
-    return script
-
-
-@pytest.mark.parametrize("case", CHANGES, ids=lambda case: str(case[0]))
-def test_change(case: tuple[PinKind, str, str, str, str, bytes, bytes, str]) -> None:
-    pins, connection = guard(*change_script(case))
-    old, new = bytearray(case[5]), bytearray(case[6])
-    after = pins.change(case[0], old, new)
-    assert connection.used_up
-    assert connection.presented == 2
-    assert after.state is PinState.OK
-    assert old == bytes(len(old))
-    assert new == bytes(len(new))
-
-
-@pytest.mark.parametrize(
-    ("verify", "change", "error", "code"),
-    [
-        ("63C2", None, PinIncorrectError, "pin_incorrect"),
-        ("6984", None, PinBlockedError, "pin_blocked"),
-        (CardRemovedError(), None, PinOutcomeUnknownError, "pin_outcome_unknown"),
-        (OK, CardRemovedError(), PinOutcomeUnknownError, "pin_change_unknown"),
-        (OK, MalformedResponseError(), PinOutcomeUnknownError, "pin_change_unknown"),
-        (OK, "6982", StatusWordError, "pin_change_refused"),
-        (OK, "63C2", StatusWordError, "pin_change_refused"),
-        (OK, "6A80", StatusWordError, "pin_change_refused"),
-    ],
-)
-def test_change_that_fails(
-    verify: str | Exception, change: str | Exception | None, error: type[CardError], code: str
-) -> None:
-    pins, connection = guard(*change_script(CHANGES[0], verify, change))
-    old, new = bytearray(b"1234"), bytearray(b"5678")
-    with pytest.raises(error) as caught:
-        pins.change(PinKind.AUTH, old, new)
-    assert connection.used_up
-    assert connection.presented == (1 if change is None else 2)
-    assert caught.value.code == code
-    assert old == new == bytes(4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "old", "new", "rule"),
-    [
-        (PinKind.AUTH, b"1234", b"123", "length"),
-        (PinKind.AUTH, b"123", b"1234", "length"),
-        (PinKind.AUTH, b"1234", b"", "empty"),
-        (PinKind.AUTH, b"1234", b"1234", "same"),
-        (PinKind.SIGN, b"ABC123", b"abc123", "same"),
-        (PinKind.SIGN, b"ABC123", b"ABCDEF", "letter_and_digit"),
-        (PinKind.SIGN, b"ABC123", b"123456", "letter_and_digit"),
-    ],
-)
-def test_both_forms_are_checked_before_anything_is_sent(
-    kind: PinKind, old: bytes, new: bytes, rule: str
-) -> None:
-    pins, connection = guard()
-    first, second = bytearray(old), bytearray(new)
-    with pytest.raises(PinFormatError) as caught:
-        pins.change(kind, first, second)
-    assert caught.value.values["rule"] == rule
-    assert not connection.events
-    assert first + second == bytes(len(old + new))
-
-
-@pytest.mark.parametrize(
-    "kind", [PinKind.NUMBER_A, PinKind.NUMBER_B, PinKind.BIRTH, PinKind.LICENCE]
-)
-def test_what_cannot_be_changed(kind: PinKind) -> None:
-    pins, connection = guard()
-    old, new = bytearray(b"1234"), bytearray(b"5678")
-    with pytest.raises(PinError) as caught:
-        pins.change(kind, old, new)
-    assert caught.value.code == "pin_unchangeable"
-    assert not connection.events
-    assert old == new == bytes(4)
-
-
-def test_change_stops_at_the_last_try() -> None:
-    pins, connection = guard(*auth("63C1"))
-    with pytest.raises(PinLastTryError):
-        pins.change(PinKind.AUTH, bytearray(b"1234"), bytearray(b"5678"))
-    assert connection.presented == 0
 
 
 def test_an_absent_application_is_named() -> None:

@@ -91,6 +91,21 @@ def test_reference_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "rule"),
+    [
+        ("", "empty"),
+        (NUMBER[:11], "length"),
+        ("５" * 12, "full_width"),
+        ("537686677189", "check_digit"),
+    ],
+)
+def test_reference_number_a_refuses(number: str, rule: str) -> None:
+    with pytest.raises(PinFormatError) as caught:
+        reference_number_a(number)
+    assert (caught.value.values["rule"], caught.value.values["lengths"]) == (rule, "12")
+
+
+@pytest.mark.parametrize(
     ("year", "code", "rule"),
     [
         (35, "2285", "expiry_year"),
