@@ -16,6 +16,7 @@ from jpki.emulator.facts import card_facts
 from jpki.emulator.pins import PinStore
 from jpki.emulator.profile import CardProfile
 from jpki.emulator.profile_file import load_profile, parse_profile
+from jpki.emulator.refusal import refuse
 from jpki.emulator.state import StateFile
 from jpki.errors import CardFileError
 from jpki.synth import Reason, SynthPki
@@ -79,7 +80,10 @@ def load_card(
     signs; by default a new one as of ``at``. Raises CardFileError, ForgeryRefusedError.
     """
     profile = find_profile(name_or_path)
-    pki = pki or SynthPki(at)
+    if pki is None:
+        pki = SynthPki(at)
+    else:
+        refuse(pki.ca_certificate(Family.AUTH, 3))  # one that writes O=JPKI makes no cards
     image = personalise(Builder(card_facts(profile, pki), pki))
     state = None if state_file is None else StateFile(state_file, image.identity)
     return EmulatedCard(image, PinStore(image.pins(), state), profile.quirks)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from jpki.emulator import ApduTrace
-
 from virtual_terminal import AIDS, Terminal
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The in-process connection: power, removal, faults, limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from jpki.emulator import FaultPoint, VirtualConnection, load_card
+from jpki_apdu.connection import ReplyLimits
+from jpki_apdu.errors import CardRemovedError
+from virtual_terminal import AT
+
+SELECT = bytes.fromhex("00A4040C0AD392F000260100000001")
+PIN = bytes.fromhex("002000980431323334")
+SIGN = bytes.fromhex("802A0097010100")
+
+
+@pytest.fixture
+def connection() -> VirtualConnection:
+    return VirtualConnection(load_card("hanako", at=AT))
+
+
+def test_exchange(connection: VirtualConnection) -> None:
+    with connection as open_connection, open_connection.exclusive():
+        assert open_connection.transmit(SELECT) == (b"", 0x9000)
+        data, sw = open_connection.transmit(bytearray.fromhex("00B08A0004"))
+        assert (len(data), int(sw)) == (4, 0x9000)
+    assert connection.name == "virtual:hanako"
+    assert connection.atr[:1] == b"\x3b"
+    assert connection.limits == ReplyLimits(256, 65536)
+
+
+def test_limits_can_be_those_of_a_small_reader() -> None:
+    limits = ReplyLimits(128, 0)
+    assert VirtualConnection(load_card("hanako", at=AT), limits).limits == limits
+
+
+def test_power_off_forgets_and_stays_usable(connection: VirtualConnection) -> None:
+    for apdu in (SELECT, PIN, SIGN):
+        assert connection.transmit(apdu)[1] == 0x9000
+    connection.power_off()
+    assert connection.transmit(SIGN)[1] == 0x6986
+    connection.transmit(SELECT)
+    assert connection.transmit(SIGN)[1] == 0x6982
+
+
+def test_close_and_eject(connection: VirtualConnection) -> None:
+    connection.transmit(SELECT)
+    connection.eject()
+    with pytest.raises(CardRemovedError):
+        connection.transmit(SELECT)
+    connection.insert()
+    assert connection.transmit(SIGN)[1] == 0x6986
+    connection.close()
+    connection.close()
+    with pytest.raises(CardRemovedError):
+        connection.transmit(SELECT)
+
+
+@pytest.mark.parametrize(("point", "seen", "left"), [("before", 1, 3), ("after", 2, 2)])
+def test_fault(connection: VirtualConnection, point: str, seen: int, left: int) -> None:
+    """Pulled out before a wrong PIN arrives, no try is lost; before its answer, one is."""
+    card = connection.card
+    asked: list[tuple[int, bytes]] = []
+
+    def fault(number: int, apdu: bytes) -> FaultPoint | None:
+        asked.append((number, apdu))
+        return FaultPoint(point) if number == 2 else None
+
+    card.fault = fault
+    wrong = bytes.fromhex("002000980430303030")
+    connection.transmit(SELECT)
+    with pytest.raises(CardRemovedError):
+        connection.transmit(wrong)
+    assert asked == [(1, SELECT), (2, wrong)]
+    assert card.apdus == seen
+    assert card.tries()["jpki/0018"] == left
