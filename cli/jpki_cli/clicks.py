@@ -97,8 +97,9 @@ class Command(_Speaking):
 class Group(_Speaking, click.Group):
     """A noun; its verbs are imported when they run, their short helps come from the texts."""
 
-    def __init__(self, tree: Tree, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, tree: Tree, *, callback: Callable[..., Any] | None = None, **kwargs: Any):
+        # Ours is asked first, with or without a verb; click's own answer is not in our words.
+        super().__init__(callback=callback or _demand_verb, invoke_without_command=True, **kwargs)
         self.tree = tree
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -121,6 +122,12 @@ class Group(_Speaking, click.Group):
         module, _, attribute = entry.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+
+@click.pass_context
+def _demand_verb(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        raise UsageFault("usage_missing_command", ctx, command=ctx.command_path)
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:

@@ -17,14 +17,11 @@ from jpki_cli.session import Session
 from jpki_cli.tree import TREE
 
 
-class _Root(Group):
-    """``jpki`` alone shows a newcomer what to do first; a noun alone shows its verbs."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        if not ctx._protected_args and not ctx.args:
-            ctx.obj.app.write(texts.t("cli.welcome") + "\n\n" + texts.t("cli.disclaimer") + "\n")
-            return 0
-        return super().invoke(ctx)
+@click.pass_context
+def _welcome(ctx: click.Context) -> None:
+    """``jpki`` alone shows a newcomer what to do first."""
+    if ctx.invoked_subcommand is None:
+        ctx.obj.app.write(f"{texts.t('cli.welcome')}\n\n{texts.t('cli.disclaimer')}\n")
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -40,7 +37,7 @@ def root() -> Group:
     version = Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version
     )
-    return _Root(TREE, name="jpki", params=[version], invoke_without_command=True)
+    return Group(TREE, name="jpki", params=[version], callback=_welcome)
 
 
 def run(arguments: Sequence[str], app: App | None = None) -> int:
@@ -98,6 +95,9 @@ def _point_to_help(error: BaseException, session: Session) -> None:
     """After a wrong call: the usage line, and where the help is."""
     ctx = getattr(error, "ctx", None)
     if not isinstance(error, click.UsageError) or ctx is None:
+        return
+    if getattr(error, "code", "") == "usage_missing_command":
+        session.app.say("\n" + clicks.help_page(ctx.command, ctx))
         return
     pieces = " ".join([ctx.command_path, *clicks.usage_pieces(ctx.command, ctx)])
     session.app.say(f"{texts.t('cli.usage')} {pieces}")
