@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from jpki.emulator import FaultPoint, VirtualConnection, load_card
+from jpki.emulator import FaultPoint, VirtualConnection, load_card, serve_vpcd
 from jpki_apdu.connection import ReplyLimits
 from jpki_apdu.errors import CardRemovedError
+from jpki_apdu.vpcd import VpcdReaderSide
 from virtual_terminal import AT
 
 SELECT = bytes.fromhex("00A4040C0AD392F000260100000001")
@@ -75,3 +78,23 @@ def test_fault(connection: VirtualConnection, point: str, seen: int, left: int) 
     assert asked == [(1, SELECT), (2, wrong)]
     assert card.apdus == seen
     assert card.tries()["jpki/0018"] == left
+
+
+def test_served_to_a_virtual_reader() -> None:
+    """The same card over the wire: power, ATR, commands; taken out when told to stop."""
+    card, stop = load_card("hanako", at=AT), threading.Event()
+    reader = VpcdReaderSide("127.0.0.1", 0, timeout=10)
+    server = threading.Thread(target=serve_vpcd, args=(card, "127.0.0.1", reader.port, stop))
+    server.start()
+    try:
+        reader.accept(wait=10)
+        assert reader.atr == card.atr
+        words = [reader.transmit(apdu)[1] for apdu in (SELECT, PIN, SIGN)]
+        assert words == [0x9000] * 3
+        reader.power_off()
+        assert reader.transmit(SIGN)[1] == 0x6986
+    finally:
+        stop.set()
+        server.join(timeout=10)
+        reader.close()
+    assert not server.is_alive()
