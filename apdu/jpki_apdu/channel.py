@@ -167,6 +167,7 @@ class Channel:
             _, sw = self._link.raw(bytes((0, VERIFY, 0, 0x80 | fid)))
             if _is_counter(sw):
                 self._counter_by_sfi.add(fid)
+                self._sfi.answer(aid)
             if self._sfi.forced or _is_counter(sw):
                 return sw
         if (sw := self._select_file(fid)) != 0x9000:
@@ -244,9 +245,7 @@ class Channel:
         """GET CHALLENGE, 1-256 bytes."""
         if not 1 <= size <= 256:
             raise ValueError("size is 1 to 256")
-        self._check()
-        reply, sw = self._send(bytes((0, GET_CHALLENGE, 0, 0, size & 0xFF)))
-        require_ok(sw, GET_CHALLENGE)
+        reply = self.exchange(CommandApdu(0, GET_CHALLENGE, 0, 0, le=size))
         if len(reply) != size:
             raise MalformedResponseError(reason="length", asked=size, received=len(reply))
         return reply
@@ -377,6 +376,7 @@ class Channel:
             self._fid = None
             reply, sw = by_sfi(fid)
             if sw == 0x9000:
+                self._sfi.answer(self._aid)
                 return reply
             if self._sfi.forced or sw not in _NOT_BY_SFI:
                 raise status_error(sw, ins)

@@ -10,15 +10,16 @@ class ShortIds:
     """What is known of short EF identifiers (SFI) on one card.
 
     ``mode``: None = try and remember; True = always; False = never.
-    A refused READ BINARY is taken for the whole application; a refusal of another command
-    only for that command.
+    A refusal is taken for the whole application if it was READ BINARY, or if no command
+    there was ever answered by SFI; else only for that command.
     """
 
-    __slots__ = ("_mode", "_refused", "_taken")
+    __slots__ = ("_answered", "_mode", "_refused", "_taken")
 
     def __init__(self, mode: bool | None) -> None:
         self._mode = mode
         self._taken: set[bytes | None] = set()
+        self._answered: set[bytes | None] = set()
         self._refused: set[tuple[bytes | None, int]] = set()
 
     @property
@@ -40,7 +41,12 @@ class ShortIds:
     def take(self, aid: bytes | None) -> None:
         """READ BINARY by SFI was answered."""
         self._taken.add(aid)
+        self._answered.add(aid)
+
+    def answer(self, aid: bytes | None) -> None:
+        """A command other than READ BINARY was answered by SFI."""
+        self._answered.add(aid)
 
     def refuse(self, aid: bytes | None, ins: int) -> None:
         """By SFI it was refused, by name it was answered."""
-        self._refused.add((aid, ins))
+        self._refused.add((aid, ins if aid in self._answered else READ_BINARY))
