@@ -250,7 +250,7 @@ def _index(data: bytes, pos: int, end: int) -> dict[int, int | tuple[int, ...]]:
             raise der.DerError("bad_entry", pos)
         serial = int.from_bytes(data[start:date], "big")
         # Negative, zero, or padded: the bits that a minimal positive INTEGER cannot have.
-        if serial == 0 or data[start] & 0x80 or (serial >> (8 * size - 9) == 0 and size > 1):
+        if serial == 0 or data[start] & 0x80 or (size > 1 and serial >> (8 * size - 9) == 0):
             raise der.DerError("bad_serial", pos)
         after = date + 15
         digits = data[date + 2 : after - 1]

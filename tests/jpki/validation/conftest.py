@@ -62,7 +62,7 @@ def make(pki: SynthPki) -> Callable[..., bytes]:
                 not_before=not_before,
                 not_after=not_after,
                 holder=HANAKO,
-                overrides=Overrides(**deviations),
+                overrides=Overrides(**deviations),  # type: ignore[arg-type]
             )
         )
 
@@ -79,6 +79,6 @@ def validator(trust: TrustStore) -> Callable[..., Validator]:
     """A validator over the test roots whose clock stands at ``AT``."""
 
     def build(of: TrustStore = trust, now: datetime = AT, **options: object) -> Validator:
-        return Validator(of, clock=lambda: now, **options)
+        return Validator(of, clock=lambda: now, **options)  # type: ignore[arg-type]
 
     return build
