@@ -222,17 +222,17 @@ def _json(head: Head, plan: Plan, found: Found, *, reveal: bool) -> dict[str, ob
         }
     if plan.certificates:
         result["certificates"] = {
-            which: _certificate_json(der) for which, der in found.certificates.items()
+            which: _certificate_json(which, der) for which, der in found.certificates.items()
         }
     return result
 
 
-def _certificate_json(der: bytes | str) -> dict[str, object]:
+def _certificate_json(which: str, der: bytes | str) -> dict[str, object]:
     from jpki.certificate.certificate import parse_certificate
 
     if isinstance(der, str):
         return {"read": False, "reason": der}
-    told = certificates.certificate_json(parse_certificate(der), reveal=False)
+    told = certificates.certificate_json(parse_certificate(der), reveal=which.endswith("-ca"))
     return {"read": True, **told}
 
 
@@ -260,4 +260,5 @@ def _show_certificate(screen: Screen, which: str, der: bytes | str) -> None:
         return
     screen.line((which, "strong"))
     certificate = parse_certificate(der)
-    screen.table(certificates.rows(certificate, reveal=False, unicode=screen.unicode))
+    open_all = which.endswith("-ca")  # a CA's serial is nobody's
+    screen.table(certificates.rows(certificate, reveal=open_all, unicode=screen.unicode))

@@ -21,7 +21,6 @@ from jpki_cli.verdicts import check_rows
 
 if TYPE_CHECKING:
     from jpki.card import Card, PinCounter
-    from jpki.emulator import EmulatedCard
     from jpki.verdict import Verdict
     from jpki.verifying.material import TrustMaterial, ValidationOptions
 
@@ -172,10 +171,9 @@ def _material(now: datetime) -> tuple[TrustMaterial, ValidationOptions]:
 
 @contextmanager
 def _plugged(name: str, now: datetime) -> Iterator[tuple[EmulatedCard, str]]:
-    from jpki.emulator import load_card
-    from jpki.open import plug, unplug
+    from jpki.open import emulated_card, plug, unplug
 
-    emulated = load_card(name, at=now)
+    emulated = emulated_card(name, at=now)
     uri = plug(emulated)
     try:
         yield emulated, uri

@@ -31,10 +31,10 @@ def emulate(
     at: datetime | None,
     show_pins: bool,
 ) -> None:
-    from jpki.emulator import load_card
+    from jpki.open import emulated_card
 
     host, port = _address(vpcd)
-    emulated = load_card(card, at=at, state_file=state)
+    emulated = emulated_card(card, at=at, state_file=state)
     if show_pins:
         _show_pins(session, emulated.name, emulated.pins())
         return
