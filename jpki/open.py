@@ -74,6 +74,15 @@ def unplug(uri: str) -> None:
         connection.eject()
 
 
+def emulated_card(
+    name: str, *, at: datetime | None = None, state_file: Path | None = None
+) -> EmulatedCard:
+    """An emulated card: built in, by name, or from a TOML file. Raises CardFileError."""
+    from jpki.emulator import load_card
+
+    return load_card(name, at=at, state_file=state_file)
+
+
 def open_connection(
     uri: str, *, wait: float | None = None, at: datetime | None = None
 ) -> CardConnection:
@@ -210,6 +219,7 @@ def _test_trust(at: datetime | None) -> TrustMaterial:
 
 __all__ = [
     "OpenedCard",
+    "emulated_card",
     "load_trust",
     "open_card",
     "open_connection",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from jpki.card_map import PinKind
 from jpki_cli.clicks import command, option
@@ -32,6 +32,13 @@ _OTHERS = (
     ("forged", (PinKind.TEXT, PinKind.AUTH), ("no", "yes")),
     ("copied", (PinKind.TEXT, PinKind.AUTH), ("no", "yes")),
 )
+
+
+class _WithPins(Protocol):
+    """An emulated card, as far as the demo knows it."""
+
+    def pins(self) -> dict[str, str]:
+        """The card's PINs by kind."""
 
 
 @dataclass(slots=True)
@@ -74,7 +81,7 @@ class _Demo:
         shown = "   ".join(f"{kind.value} {_tries(left[kind])}" for kind in left)
         self._step("counters", left[PinKind.TEXT].attempts_left == 3, counters=shown)
 
-    def _wrong_then_right(self, emulated: EmulatedCard, uri: str) -> None:
+    def _wrong_then_right(self, emulated: _WithPins, uri: str) -> None:
         """One try is spent, and given back by the right PIN."""
         from jpki.errors import PinIncorrectError
 
@@ -92,7 +99,7 @@ class _Demo:
             lines = attribute_lines(card.text.attributes())
             self._step("attributes", "花子" in lines["name"], words="   ".join(lines.values()))
 
-    def _login(self, emulated: EmulatedCard, uri: str) -> None:
+    def _login(self, emulated: _WithPins, uri: str) -> None:
         """A challenge, its answer, and the verifier's verdict."""
         from jpki.verifying.challenge import new_challenge
         from jpki.verifying.login import respond, verify_response
@@ -112,7 +119,7 @@ class _Demo:
     def _check(
         self,
         name: str,
-        emulated: EmulatedCard,
+        emulated: _WithPins,
         uri: str,
         kinds: Sequence[PinKind],
         expected: tuple[str, str],
@@ -170,7 +177,7 @@ def _material(now: datetime) -> tuple[TrustMaterial, ValidationOptions]:
 
 
 @contextmanager
-def _plugged(name: str, now: datetime) -> Iterator[tuple[EmulatedCard, str]]:
+def _plugged(name: str, now: datetime) -> Iterator[tuple[_WithPins, str]]:
     from jpki.open import emulated_card, plug, unplug
 
     emulated = emulated_card(name, at=now)
