@@ -24,7 +24,7 @@ from jpki_apdu.errors import (
     require_ok,
     status_error,
 )
-from jpki_apdu.link import GET_RESPONSE, Link
+from jpki_apdu.link import GET_RESPONSE, Link, check_value
 from jpki_apdu.sfi import READ_BINARY, ShortIds
 from jpki_apdu.status import StatusWord
 
@@ -74,6 +74,7 @@ class Channel:
         self._counter_by_sfi: set[int] = set()
         self._verified: int | None = None
         self._lost: TransportError | None = None
+        self._resets = connection.resets
 
     @property
     def connection(self) -> CardConnection:
@@ -92,6 +93,7 @@ class Channel:
         """Power the card off: it forgets every verification, and this channel its selection."""
         self._forget()
         self._connection.power_off()
+        self._resets = self._connection.resets
 
     def transmit(self, command: CommandApdu) -> tuple[bytes, StatusWord]:
         """Send one command; follow 61xx and 6Cxx (never for VERIFY and CHANGE REFERENCE DATA)."""
@@ -184,7 +186,7 @@ class Channel:
         selection; else the file is selected first. The APDU buffer is wiped. TransportError
         and MalformedResponseError leave open whether a try was spent.
         """
-        _check_value(value)
+        check_value(value)
         self._enter(aid)
         p2 = 0x80
         if fid in self._counter_by_sfi and self._fid != fid:
@@ -213,7 +215,7 @@ class Channel:
         Raises StaleSessionError (nothing sent) unless ``fid`` was verified last and its
         application is still selected: the value would land in another file.
         """
-        _check_value(value)
+        check_value(value)
         self._check()
         if self._aid != aid or self._verified != fid:
             raise StaleSessionError(reason="not_verified")
@@ -270,12 +272,15 @@ class Channel:
 
     def _check(self, *, selecting: bool = False) -> None:
         """Raise StaleSessionError if the card was reset or left since it was last selected."""
+        if self._resets != self._connection.resets:
+            self._lose(CardResetError())  # noticed by somebody else, between two commands
         if self._lost is not None and not (selecting and isinstance(self._lost, _RECOVERABLE)):
             raise StaleSessionError(reason=self._lost.default_code) from self._lost
 
     def _lose(self, error: TransportError) -> None:
         self._forget()
         self._lost = error
+        self._resets = self._connection.resets
 
     def _enter(self, aid: bytes) -> None:
         self._check()
@@ -391,9 +396,3 @@ class Channel:
 def _is_counter(sw: StatusWord) -> bool:
     """An answer to the query itself, so the reference was found."""
     return sw.sw1 == 0x63 or sw in (0x6983, 0x6984, 0x9000)
-
-
-def _check_value(value: bytearray) -> None:
-    """An empty VERIFY would be a query, and a long one could not be sent in one piece."""
-    if not 1 <= len(value) <= 255:
-        raise ValueError("reference data has 1 to 255 bytes")

@@ -31,8 +31,11 @@ class ReplyLimits:
 class CardConnection(abc.ABC):
     """One open card. Open for one presentation; ``close`` powers the card off.
 
-    Subclasses raise only errors of :mod:`jpki_apdu.errors`.
+    Subclasses raise only errors of :mod:`jpki_apdu.errors`. One that survives a reset or
+    a power-off counts it in ``resets``: what was selected and verified before is gone.
     """
+
+    resets: int = 0
 
     @property
     @abc.abstractmethod

@@ -98,3 +98,9 @@ class Link:
             if not part:
                 break
         raise MalformedResponseError(reason="get_response")
+
+
+def check_value(value: bytearray) -> None:
+    """An empty VERIFY would be a query, and a long one could not be sent in one piece."""
+    if not 1 <= len(value) <= 255:
+        raise ValueError("reference data has 1 to 255 bytes")

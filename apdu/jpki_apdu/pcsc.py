@@ -214,6 +214,7 @@ class PcscConnection(CardConnection):
 
     def power_off(self) -> None:
         """Cut the card's power: it forgets every verification. The connection stays usable."""
+        self.resets += 1
         self._reconnect(_UNPOWER_CARD)
 
     def close(self) -> None:
@@ -234,6 +235,7 @@ class PcscConnection(CardConnection):
         """Raise what a failed call means; after a reset, first make the handle usable again."""
         code &= 0xFFFFFFFF
         if code == codes.RESET_CARD:
+            self.resets += 1
             with contextlib.suppress(Exception):
                 self._reconnect(_LEAVE_CARD)
         raise codes.error_for(code, self._name, talking=True)

@@ -284,6 +284,7 @@ class VpcdReaderSide(CardConnection):
     def power_off(self) -> None:
         """Cut the card's power: it forgets every verification. The connection stays usable."""
         with self._lock:
+            self.resets += 1
             self._tell(POWER_OFF)
             self._power_on()
 

@@ -208,6 +208,20 @@ class FileCard(CardConnection):
         return signature, 0x9000
 
 
+class Answers(FileCard):
+    """Answers every command with the next of ``replies``, whatever it is."""
+
+    def __init__(self, *replies: str) -> None:
+        super().__init__({})
+        self.replies = [bytes.fromhex(reply) for reply in replies]
+
+    def transmit(self, apdu: bytes | bytearray) -> tuple[bytes, StatusWord]:
+        self.sent.append(apdu.hex())
+        self.buffers.append(apdu)
+        reply = self.replies.pop(0)
+        return reply[:-2], StatusWord.from_bytes(reply[-2:])
+
+
 def card(size: int = 1586, **switches: int | None) -> FileCard:
     """A card with a file 0A of ``size`` bytes and the rest; ``switches`` are its habits."""
     files = {0x0A: pattern(size), 0x01: pattern(40), GUARDED_FID: pattern(300)}
