@@ -227,6 +227,7 @@ def _build(data: bytes, tbs: der.Node, algorithm: der.Node, signature: bytes) ->
     key_bits, key_algorithm, key_size = _read("public_key", _key, parts.spki.raw)
     inner = _read("extensions", lambda _: der.only(_node(parts), der.SEQUENCE), data)
     found = _read("extensions", lambda _: extensions.read_extensions(inner), data)
+    read = _extension
     return Certificate(
         der=data,
         tbs=tbs.raw,
@@ -242,20 +243,15 @@ def _build(data: bytes, tbs: der.Node, algorithm: der.Node, signature: bytes) ->
         key_algorithm=key_algorithm,
         key_size=key_size,
         extensions=found,
-        aki=_extension(found, extensions.AUTHORITY_KEY_ID, extensions.authority_key_id),
-        ski=_extension(found, extensions.SUBJECT_KEY_ID, extensions.subject_key_id),
-        key_usage=_extension(found, extensions.KEY_USAGE, extensions.key_usage),
-        extended_key_usage=_extension(
-            found, extensions.EXTENDED_KEY_USAGE, extensions.extended_key_usage
-        )
-        or (),
-        basic_constraints=_extension(
-            found, extensions.BASIC_CONSTRAINTS, extensions.basic_constraints
-        ),
-        policies=_extension(found, extensions.POLICIES, extensions.policies) or (),
-        crl_points=_extension(found, extensions.CRL_POINTS, extensions.distribution_points) or (),
-        ocsp_urls=_extension(found, extensions.AUTHORITY_INFO, extensions.ocsp_urls) or (),
-        holder=_extension(found, extensions.SUBJECT_ALT_NAME, holder.read_holder),
+        aki=read(found, extensions.AUTHORITY_KEY_ID, extensions.authority_key_id),
+        ski=read(found, extensions.SUBJECT_KEY_ID, extensions.subject_key_id),
+        key_usage=read(found, extensions.KEY_USAGE, extensions.key_usage),
+        extended_key_usage=read(found, extensions.EXTENDED_KEY_USAGE, extensions.purposes) or (),
+        basic_constraints=read(found, extensions.BASIC_CONSTRAINTS, extensions.basic_constraints),
+        policies=read(found, extensions.POLICIES, extensions.policies) or (),
+        crl_points=read(found, extensions.CRL_POINTS, extensions.distribution_points) or (),
+        ocsp_urls=read(found, extensions.AUTHORITY_INFO, extensions.ocsp_urls) or (),
+        holder=read(found, extensions.SUBJECT_ALT_NAME, holder.read_holder),
     )
 
 

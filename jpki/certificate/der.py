@@ -8,6 +8,7 @@ Source: [X.690 8-11], [RFC5280 4.1].
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -168,8 +169,12 @@ def oid(node: Node) -> str:
     """An OBJECT IDENTIFIER as dotted text."""
     if node.tag != OBJECT_ID:
         raise DerError("wrong_tag", node.start)
-    value = node.value
-    _check_oid(value, node.start)
+    _check_oid(node.value, node.start)
+    return _dotted(node.value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _dotted(value: bytes) -> str:
     arcs: list[int] = []
     arc = 0
     for byte in value:

@@ -120,8 +120,8 @@ def key_usage(value: bytes) -> frozenset[int]:
     return found
 
 
-def extended_key_usage(value: bytes) -> tuple[str, ...]:
-    """Purposes, in order."""
+def purposes(value: bytes) -> tuple[str, ...]:
+    """Purposes of ExtendedKeyUsage, in order."""
     return _non_empty([der.oid(node) for node in der.whole(value).reader().rest()])
 
 

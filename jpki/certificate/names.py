@@ -133,6 +133,7 @@ class IssuerFacts:
     environment: Environment | None
 
 
+@functools.lru_cache(maxsize=256)
 def issuer_facts(name: Name) -> IssuerFacts:
     """Family and environment by the name alone: a claim, which only the key can prove."""
     units = name.texts(UNIT)

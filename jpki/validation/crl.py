@@ -262,13 +262,14 @@ def _index(data: bytes, pos: int, end: int) -> dict[int, int | tuple[int, ...]]:
         if rest and rest not in seen:
             _entry_extensions(rest)
             seen.add(rest)
-        earlier = index.get(serial)
-        if earlier is None:
-            index[serial] = pos
-        else:
-            index[serial] = (*(earlier if isinstance(earlier, tuple) else (earlier,)), pos)
+        index[serial] = pos if serial not in index else _again(index[serial], pos)
         pos = stop
     return index
+
+
+def _again(earlier: int | tuple[int, ...], pos: int) -> tuple[int, ...]:
+    """The offsets of a serial that is listed once more."""
+    return (*(earlier if isinstance(earlier, tuple) else (earlier,)), pos)
 
 
 def _odd_date(data: bytes, pos: int, end: int) -> int:
