@@ -20,6 +20,7 @@ from jpki.emulator.refusal import refuse
 from jpki.emulator.state import StateFile
 from jpki.errors import CardFileError
 from jpki.synth import Reason, SynthPki
+from jpki.synth.crl import published
 
 BUILT_IN: tuple[str, ...] = (
     "hanako",
@@ -96,13 +97,15 @@ def register(pki: SynthPki, profile: CardProfile) -> None:
         certificate = profile.certificates[family]
         if certificate.reason is None or not certificate.present:
             continue
-        when = pki.at - timedelta(days=certificate.revoked_days)
+        # Counted from the day, not the second: lists of one day are equal byte for byte. 02:00
+        # UTC is 11:00 in Japan, an hour at which a municipal office works.
+        when = published(pki.at) + timedelta(hours=5) - timedelta(days=certificate.revoked_days)
         pki.revoke(
             family,
             facts.generations[family],
             profile.municipality,
             facts.serials[family],
-            when.replace(microsecond=0),
+            when,
             _REASONS[certificate.reason],
         )
 

@@ -243,3 +243,9 @@ def _timed(card: Terminal, apdu: bytes) -> float:
     for _ in range(1000):
         card.card.transmit(apdu)
     return (time.perf_counter() - begin) / 1000
+
+
+def test_lists_are_equal_all_day() -> None:
+    morning, evening = (datetime(2026, 11, 21, hour, 7, 9, tzinfo=UTC) for hour in (1, 20))
+    assert current_crls(morning) == current_crls(evening)
+    assert current_crls(morning) != current_crls(morning + timedelta(days=1))
