@@ -250,17 +250,17 @@ class Moment(_Type):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from datetime import datetime
+        from datetime import UTC, datetime
 
         if isinstance(value, datetime):
             return value
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = datetime.min
-        if moment.tzinfo is None or "T" not in str(value).upper().replace(" ", "T"):
-            raise UsageFault("usage_time", ctx, option=label(param))
-        return moment
+            if moment.tzinfo is None:
+                raise ValueError("no offset")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise UsageFault("usage_time", ctx, option=label(param)) from None
 
 
 def label(param: click.Parameter | None) -> str:

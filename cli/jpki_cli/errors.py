@@ -78,7 +78,7 @@ def failure(error: BaseException) -> Failure:
         return Failure("internal", t("error.internal", type=kind), Exit.INTERNAL)
     code = str(getattr(error, "code", "error"))
     values: dict[str, object] = dict(getattr(error, "values", {}))
-    left = getattr(error, "attempts_left", None)
+    left = values.get("attempts_left")
     message = texts.words(f"error.{code}", str(error), **values)
     return Failure(code, message, exit_code, left if isinstance(left, int) else None)
 
@@ -87,6 +87,8 @@ def exit_for(error: BaseException) -> Exit:
     """The exit code of an error of the library; INTERNAL for anything else."""
     import importlib
 
+    if str(getattr(error, "code", "")).startswith("pin_"):
+        return Exit.PIN  # also a status word that refused a PIN in its own way
     for module, name, code in _BY_CLASS:
         if isinstance(error, getattr(importlib.import_module(module), name)):
             return code

@@ -13,8 +13,8 @@ from jpki_cli import texts
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
-    from jpki.card.dates import PartialDate
     from jpki.card.text_records import TextAttributes
+    from jpki.dates import PartialDate
     from jpki.verdict import Check, Verdict
 
 MASK = "●" * 12

@@ -140,6 +140,7 @@ def test_a_named_configuration_has_to_exist(cli: Cli, tmp_path: Path) -> None:
         (("card", "check", "--at", "yesterday"), "usage_time"),
         (("card", "check", "--at", "2026-01-01T00:00:00"), "usage_time"),
         (("card", "check", "--at", "2026-01-01"), "usage_time"),
+        (("card", "check", "--at", "0001-01-01T00:00:00+09:00"), "usage_time"),
         (("card", "check", "--max-age", "-1"), "usage_seconds"),
         (("card", "check", "--max-age", "nan"), "usage_seconds"),
         (("card", "info", "--wait=soon"), "usage_seconds"),
