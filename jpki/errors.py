@@ -143,7 +143,7 @@ class NotPermittedError(JpkiError):
 
 
 class CardFileError(JpkiError):
-    """An emulated card's TOML or state file that cannot be used. ``path``, ``place``, ``reason``."""
+    """An emulated card's TOML or state file: unusable. ``path``, ``place``, ``reason``."""
 
     default_code = "card_file"
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from jpki.card.dates import parse_date
 from jpki.card.opaque import CardSerial
 from jpki.card.records import Place, digits
 from jpki.card.selection import select_application
 from jpki.card_map import COMMON_AP
+from jpki.dates import parse_date
 from jpki_apdu.channel import Channel
 
 _TAG, _LENGTH = 0x01, 28

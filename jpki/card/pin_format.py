@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from jpki.card.dates import era_year
 from jpki.card.my_number import MyNumber, has_check_digit, is_ascii_digits
 from jpki.card_map import PIN_RULES, PinKind
+from jpki.dates import era_year
 from jpki.errors import PinFormatError
 
 

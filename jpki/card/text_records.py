@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from jpki.card.dates import PartialDate, parse_date
 from jpki.card.my_number import MyNumber
 from jpki.card.records import (
     Place,
@@ -23,6 +22,7 @@ from jpki.card.records import (
     sized,
     text,
 )
+from jpki.dates import PartialDate, parse_date
 from jpki_apdu.errors import TlvError
 from jpki_apdu.tlv import Tlv, parse_one
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from jpki.certificate import der
+from jpki.dates import PartialDate
 
 ATTRIBUTE_ARC: Final = "1.2.392.200149.8.5.5"
 _NAME, _NAME_FLAGS, _SEX, _BIRTH, _ADDRESS, _ADDRESS_FLAGS = (
@@ -42,38 +42,6 @@ class Sex(StrEnum):
 
 
 _SEXES: Final = {"1": Sex.MALE, "2": Sex.FEMALE, "3": Sex.OTHER, "9": Sex.OTHER}
-
-
-@dataclass(frozen=True, slots=True)
-class PartialDate:
-    """A Gregorian date of which parts may be unknown (None, zeros on the card)."""
-
-    year: int | None = field(repr=False)
-    month: int | None = field(repr=False)
-    day: int | None = field(repr=False)
-
-    @classmethod
-    def from_digits(cls, digits: str) -> PartialDate:
-        """From ``YYYYMMDD``; zero parts are unknown. Raises ValueError."""
-        if len(digits) != 8 or not (digits.isascii() and digits.isdigit()):
-            raise ValueError("not eight digits")
-        year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:])
-        # A leap year stands in for an unknown one, a long month for an unknown one.
-        date(year or 2000, month or 1, day or 1)
-        return cls(year or None, month or None, day or None)
-
-    @property
-    def exact(self) -> date | None:
-        """The date, when every part is known."""
-        if self.year is None or self.month is None or self.day is None:
-            return None
-        return date(self.year, self.month, self.day)
-
-    def iso(self) -> str:
-        """``1980-02-17``, with ``??`` (``????``) for an unknown part."""
-        year = "????" if self.year is None else f"{self.year:04}"
-        month, day = ("??" if part is None else f"{part:02}" for part in (self.month, self.day))
-        return f"{year}-{month}-{day}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 
 from card_files import NUMBER
-from jpki.card.dates import PartialDate, era_year, parse_date
 from jpki.card.my_number import MyNumber, check_digit
 from jpki.card.pin_format import (
     birth_key,
@@ -18,6 +17,7 @@ from jpki.card.pin_format import (
     wipe,
 )
 from jpki.card_map import PinKind
+from jpki.dates import PartialDate, era_year, parse_date
 from jpki.errors import PinFormatError
 
 

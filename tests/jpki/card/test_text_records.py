@@ -14,13 +14,13 @@ from card_files import (
     number_file,
     tlv,
 )
-from jpki.card.dates import PartialDate
 from jpki.card.text_records import (
     Sex,
     parse_attributes,
     parse_basic_info,
     parse_number,
 )
+from jpki.dates import PartialDate
 from jpki.errors import CardDataError
 
 BASIC_INFO = tlv(

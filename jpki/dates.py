@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dates as cards write them: YYYYMMDD with unknown parts, and years of the Japanese eras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Self
+
+# First day of each era, newest first. 明治 is counted from 1868-01-01, as its year 1 is.
+_ERAS = (
+    date(2019, 5, 1),
+    date(1989, 1, 8),
+    date(1926, 12, 25),
+    date(1912, 7, 30),
+    date(1868, 1, 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A Gregorian date of which a part may be unknown (written as zeros). None = unknown."""
+
+    year: int | None = field(repr=False)
+    month: int | None = field(repr=False)
+    day: int | None = field(repr=False)
+
+    @classmethod
+    def from_digits(cls, digits: str) -> Self:
+        """From ``YYYYMMDD``; zero parts are unknown. Raises ValueError without the value."""
+        if len(digits) != 8 or not (digits.isascii() and digits.isdigit()):
+            raise ValueError("a date has 8 digits")
+        year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:])
+        try:
+            # A leap year stands in for an unknown one, a long month for an unknown one.
+            date(year or 2000, month or 1, day or 1)
+        except ValueError:
+            raise ValueError("no such day") from None
+        return cls(year or None, month or None, day or None)
+
+    @property
+    def exact(self) -> date | None:
+        """The date, when every part is known."""
+        if self.year is None or self.month is None or self.day is None:
+            return None
+        return date(self.year, self.month, self.day)
+
+    def iso(self) -> str:
+        """``1980-02-17``, with ``??`` (``????``) for an unknown part."""
+        year = "????" if self.year is None else f"{self.year:04}"
+        month, day = ("??" if part is None else f"{part:02}" for part in (self.month, self.day))
+        return f"{year}-{month}-{day}"
+
+    def __str__(self) -> str:
+        return self.iso()
+
+
+def parse_date(digits: str) -> date | PartialDate:
+    """``YYYYMMDD``, Gregorian; a part of zeros is unknown. Raises ValueError without the value."""
+    found = PartialDate.from_digits(digits)
+    return found.exact or found
+
+
+def era_year(day: date) -> int:
+    """The year within the Japanese era of ``day`` (1 = first year). Raises ValueError before 1868.
+
+    The digit string on a card carries no era letter: 1952 and 2015 are both 27.
+    """
+    for start in _ERAS:
+        if day >= start:
+            return day.year - start.year + 1
+    raise ValueError("before the first era that cards know")
