@@ -62,13 +62,13 @@ class _Reader:
         folders = [crl] if isinstance(crl, str) else crl
         if not isinstance(folders, list) or not all(isinstance(item, str) for item in folders):
             raise self._wrong("wrong_type", "crl")
-        ca = self._string(content, "ca")
+        ca, ocsp = self._string(content, "ca"), self._string(content, "ocsp")
         return Config(
             reader=self._string(content, "reader"),
             trust=self._string(content, "trust"),
             crl=tuple(self._path(item) for item in folders),
             ca=self._path(ca) if ca else None,
-            ocsp=self._string(content, "ocsp"),
+            ocsp=str(self._path(ocsp)) if ocsp and "://" not in ocsp else ocsp,
             verifier=self._verifier(content["verifier"]) if "verifier" in content else None,
         )
 

@@ -269,7 +269,6 @@ def test_card_pulled_during_verify_is_outcome_unknown(cli: Cli, hanako: PluggedC
     assert done.json["attempts_left"] is None
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a thing of Unix")
 @pytest.mark.parametrize("answer", [b"1234\n", b"9999\n"])
 def test_a_real_terminal_shows_no_digit(answer: bytes) -> None:
     """The PIN is typed on a pseudo-terminal; what comes back must not contain it."""

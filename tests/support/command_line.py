@@ -90,7 +90,7 @@ class Cli:
         terminal: bool = False,
         env: dict[str, str] | None = None,
     ) -> Result:
-        out, err = Stream(encoding, terminal), Stream()
+        out, err = Stream(encoding, terminal), Stream(terminal=terminal)
         answers = iter(typed or [])
 
         def ask(question: str) -> bytearray:
