@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jpki.card_map import Application, PinKind
@@ -105,6 +105,3 @@ def present(
 def kinds(names: Sequence[str]) -> list[PinKind]:
     """PIN kinds by their words on the command line."""
     return [PinKind(name) for name in names]
-
-
-NAMES: Mapping[str, PinKind] = {kind.value: kind for kind in PinKind}

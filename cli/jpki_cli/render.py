@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from jpki_cli import texts
-from jpki_cli.texts import t
 
 if TYPE_CHECKING:
     from jpki.card.text_records import TextAttributes
@@ -138,13 +137,3 @@ def verdict_json(verdict: Verdict, *, test: bool) -> dict[str, object]:
         ],
         "subject": value_json(dict(verdict.subject)),
     }
-
-
-def outcome_word(value: str) -> str:
-    """``valid``, ``有効`` …"""
-    return t(f"value.outcome.{value}")
-
-
-def size_text(count: int) -> str:
-    """Bytes, as people say them."""
-    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} KB"

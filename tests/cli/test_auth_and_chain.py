@@ -135,6 +135,23 @@ def test_an_origin_that_cannot_be_shown(cli: Cli, tmp_path: Path, origin: str) -
     assert (done.code, done.json["code"]) == (1, "challenge")
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_login_in_words(cli: Cli, tmp_path: Path, lang: str) -> None:
+    asked, answer = tmp_path / "c.json", tmp_path / "r.json"
+    make = ("auth", "challenge", "--origin", "https://example.jp", "--purpose", "x")
+    made = cli(*make, "--out", str(asked), "--lang", lang)
+    assert str(asked) in made.out
+    respond = ("auth", "respond", str(asked), "--out", str(answer), "--lang", lang)
+    done = cli(*respond, *HANAKO, pins=["1234"])
+    assert done.out.startswith("TEST CARD")
+    assert str(answer) in done.out
+    told = cli(*respond, *HANAKO, "--force", "--json", pins=["1234"]).json
+    assert (told["test"], told["origin"]) == (True, "https://example.jp")
+    words = cli("auth", "verify", str(answer), "--challenge", str(asked), *TEST, "--lang", lang)
+    assert words.code == 0
+    assert words.out.startswith("TEST DATA")
+
+
 # chain check --------------------------------------------------------------------------
 
 

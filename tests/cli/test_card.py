@@ -267,6 +267,18 @@ def test_check_without_pins_says_what_to_try_next(cli: Cli) -> None:
     assert told == command.replace("jpki card", "jpki --json card")
 
 
+@pytest.mark.parametrize(
+    ("name", "pins"),
+    [("iphone", "auth"), ("blocked", "text"), ("face-only", None), ("child", "text,auth")],
+)
+def test_what_to_try_next_leaves_out_what_cannot_be_used(
+    cli: Cli, name: str, pins: str | None
+) -> None:
+    told = cli("card", "check", *TEST, "--reader", f"virtual:{name}", "--json").json
+    command = told["card"]["next"]
+    assert (command is None) if pins is None else command.endswith(f"--with {pins}")
+
+
 def test_a_test_card_under_production_trust_is_invalid_and_says_how_to_go_on(cli: Cli) -> None:
     done = cli("card", "check", "--reader", "virtual:hanako")
     assert done.code == 1

@@ -129,3 +129,48 @@ def test_json_without_a_file_carries_the_certificate(cli: Cli) -> None:
     told = cli("cert", "export", "auth-ca", "--json", *HANAKO).json
     x509.load_der_x509_certificate(base64.b64decode(told["certificate"]))
     assert told["test"] is True
+
+
+def test_show_in_another_form_is_an_export(cli: Cli, tmp_path: Path) -> None:
+    assert cli("cert", "show", "auth", "--format", "pem", *HANAKO).raw == exported(
+        cli, "auth", "pem"
+    )
+    out = tmp_path / "a.pem"
+    assert cli("cert", "show", "auth", "--out", str(out), *HANAKO).code == 0
+    assert out.read_bytes() == exported(cli, "auth", "pem")
+
+
+def test_hostile_text_cannot_move_the_cursor() -> None:
+    from jpki_cli.render import clean
+
+    assert clean("a\x1b[2Jb\u202ec\u2066d\ne") == "a\ufffd[2Jb\ufffdc\ufffdd\ufffde"
+    assert clean("番号　花子") == "番号　花子"
+
+
+@pytest.mark.parametrize(
+    ("iso", "told"),
+    [
+        ("1980-02-17", "昭和55年2月17日 (1980-02-17)"),
+        ("2019-04-30", "平成31年4月30日 (2019-04-30)"),
+        ("2019-05-01", "令和元年5月1日 (2019-05-01)"),
+        ("1989-01-07", "昭和64年1月7日 (1989-01-07)"),
+        ("1989-01-08", "平成元年1月8日 (1989-01-08)"),
+        ("1926-12-25", "昭和元年12月25日 (1926-12-25)"),
+        ("1912-07-29", "明治45年7月29日 (1912-07-29)"),
+        ("1850-01-01", "1850-01-01"),
+    ],
+)
+def test_birth_dates_in_eras(iso: str, told: str) -> None:
+    """First days of the eras: 元号を改める政令, 平成31年政令143号 and earlier ones."""
+    from datetime import date
+
+    from jpki_cli.render import birth_text
+
+    assert birth_text(date.fromisoformat(iso)) == told
+
+
+def test_birth_dates_with_unknown_parts() -> None:
+    from jpki.dates import PartialDate
+    from jpki_cli.render import birth_text
+
+    assert birth_text(PartialDate(1950, None, None)) == "1950-??-??"

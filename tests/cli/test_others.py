@@ -178,6 +178,22 @@ def test_emulate_serves_until_stopped(number: signal.Signals) -> None:
     assert b"TEST CARD" in err
 
 
+def test_a_card_over_the_wire_says_test_card(cli: Cli) -> None:
+    """Nothing but its CA certificate tells that the card behind ``vpcd:`` is an emulated one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "jpki_cli", "emulate", "--card", "hanako", "--vpcd", where]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        done = cli("card", "check", "--reader", f"vpcd:{where}", "--wait=20", "--json")
+        process.terminate()
+        process.wait(timeout=20)
+    assert done.json["test"] is True
+    assert done.json["environment"] == "production"
+    assert done.code == 1
+    assert done.json["card"]["next"].endswith("--trust test")
+
+
 def _send(sock: socket.socket, payload: bytes) -> None:
     sock.sendall(len(payload).to_bytes(2, "big") + payload)
 

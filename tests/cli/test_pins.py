@@ -48,6 +48,15 @@ def test_status_has_ten_counters_and_presents_nothing(
     assert seen.presented == 0
 
 
+@pytest.mark.parametrize(("lang", "words"), [("en", "sign password"), ("ja", "署名用パスワード")])
+def test_status_in_words(cli: Cli, lang: str, words: str) -> None:
+    done = cli("pin", "status", "--lang", lang, "--reader", "virtual:blocked")
+    assert done.out.startswith("TEST CARD")
+    assert words in done.out
+    assert "0/3" in done.out
+    assert "not on this card" in cli("pin", "status", "--reader", "virtual:android").out
+
+
 @pytest.mark.parametrize("kind", sorted(RIGHT))
 def test_right_pin(cli: Cli, hanako: PluggedCard, watch: Watch, kind: str) -> None:
     seen = watch(hanako)

@@ -135,12 +135,21 @@ def _source(
 
 
 def _next(session: Session, done: Done) -> str | None:
-    """What to try after a check without PINs: the same command with them."""
+    """What to try after a check without PINs: the same command with those that can be used."""
     if done.with_pins:
         return None
     codes = {check.code for check in done.report.verdict.checks}
-    more = ["text"] if "text_needs_pin" in codes else []
-    return shlex.join(["jpki", *session.arguments, "--with", ",".join([*more, "auth"])])
+    usable = {
+        counter.kind
+        for counter in done.report.info.counters
+        if counter.state.value in ("ok", "unlimited")
+    }
+    more = [
+        kind.value
+        for kind, code in ((PinKind.TEXT, "text_needs_pin"), (PinKind.AUTH, "login_needs_pin"))
+        if code in codes and kind in usable
+    ]
+    return shlex.join(["jpki", *session.arguments, "--with", ",".join(more)]) if more else None
 
 
 def _for_test_card(session: Session, done: Done) -> str | None:
