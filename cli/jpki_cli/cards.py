@@ -10,7 +10,6 @@ from jpki_cli.screen import Part, Screen
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
-    from jpki.card import Card
     from jpki.open import OpenedCard
 
 
@@ -42,20 +41,7 @@ class Head:
 
 
 def head_of(opened: OpenedCard) -> Head:
-    """Look at a card that was just opened. Reads its CA certificate if the link does not tell."""
-    card = opened.card
-    test = opened.emulated or issued_by_test(card)
-    return Head(test, opened.reader, card.detect().info.label, card.interface)
-
-
-def issued_by_test(card: Card) -> bool:
-    """Whether the card's own CA certificate belongs to a test hierarchy. Free to read."""
-    from jpki.certificate.certificate import parse_certificate
-    from jpki.certificate.names import claims_test
-    from jpki.errors import CertificateError, NoCertificateError
-    from jpki_apdu.errors import StatusWordError
-
-    try:
-        return claims_test(parse_certificate(card.jpki.certificate("auth-ca")).subject)
-    except (CertificateError, NoCertificateError, StatusWordError):
-        return False  # what is wrong with it, a check will say
+    """Look at a card that was just opened. Costs no command: detection has read it all."""
+    token = opened.card.detect()
+    test = opened.emulated or token.is_test
+    return Head(test, opened.reader, token.info.label, opened.card.interface)

@@ -46,8 +46,12 @@ class PinDesk:
     def take(self, counter: PinCounter) -> bytearray:
         """The PIN that ``counter`` belongs to; a person is shown the tries left first."""
         if self._lines is not None:
-            return self._lines[self._kinds.index(counter.kind)]
+            return self.of_kind(counter.kind)
         return self._session.app.ask_pin(question(counter))
+
+    def of_kind(self, kind: PinKind) -> bytearray:
+        """The line of ``--pin-fd`` for that PIN."""
+        return self.line(self._kinds.index(kind))
 
     def line(self, index: int) -> bytearray:
         """A line of ``--pin-fd`` by its place."""
@@ -96,9 +100,12 @@ def present(
     application: Application | None = None,
 ) -> PinCounter:
     """Counter first, then ask, then exactly one VERIFY. Raises PinError."""
-    counter = card.pins.counter(kind, application)
-    refuse_early(counter, last_try=last_try)
-    value = desk.take(counter)
+    if desk.from_descriptor:  # nobody to show the counter to: the guard reads it, once
+        value = desk.of_kind(kind)
+    else:
+        counter = card.pins.counter(kind, application)
+        refuse_early(counter, last_try=last_try)
+        value = desk.take(counter)
     return card.pins.verify(kind, value, application=application, last_try=last_try)
 
 

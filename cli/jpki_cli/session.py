@@ -88,5 +88,6 @@ class Session:
             if opened.others:
                 self.note("reader_taken", reader=opened.reader, others=", ".join(opened.others))
             yield opened
+            opened.card.connection.finish()
         finally:
             opened.card.close()

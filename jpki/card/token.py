@@ -54,6 +54,14 @@ class Token:
         """``card`` or ``phone``."""
         return "card" if self.kind is TokenKind.CARD else "phone"
 
+    @property
+    def is_test(self) -> bool:
+        """Whether the card calls itself a test card, as emulated ones do in EF 0006.
+
+        A label for people, never a reason to trust or distrust.
+        """
+        return self.info.details is not None and "TEST" in self.info.details.manufacturer
+
 
 class Presence(StrEnum):
     """Whether a certificate is on the card."""

@@ -174,3 +174,9 @@ def test_birth_dates_with_unknown_parts() -> None:
     from jpki_cli.render import birth_text
 
     assert birth_text(PartialDate(1950, None, None)) == "1950-??-??"
+
+
+def test_no_password_is_spent_on_a_certificate_that_is_not_there(cli: Cli) -> None:
+    done = cli("cert", "show", "sign", "--reader", "virtual:child", "--json", pins=["ABC123"])
+    assert done.code == 1
+    assert done.json["code"] == "no_certificate"

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import jpki.card.cv_keys
+import jpki.card.token
 import jpki.emulator.refusal
 import jpki.open
 import jpki.validation.path
@@ -63,6 +64,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(
         jpki.open, "_detected", lambda *given: replace(detected(*given), emulated=False)
     )
+    monkeypatch.setattr(jpki.card.token.Token, "is_test", False)
     populate(PKI)
     uri = plug(load_card("hanako", at=NOW, pki=PKI))
     yield uri

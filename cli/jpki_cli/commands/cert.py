@@ -142,6 +142,8 @@ def _read(
         session.card(wait=wait, at=at, needs_pin=bool(kinds)) as opened,
     ):
         head = head_of(opened)
+        if which == "sign":
+            _demand_sign(opened)
         for kind in kinds:
             present(opened.card, desk, kind, last_try=last_try)
         try:
@@ -152,6 +154,15 @@ def _read(
         with PinDesk(session, [PinKind.AUTH], None) as asked:
             present(opened.card, asked, PinKind.AUTH, last_try=last_try)
         return head, _certificate(opened, which)
+
+
+def _demand_sign(opened: OpenedCard) -> None:
+    """No password is asked for a certificate that is not there (under 15, or by choice)."""
+    from jpki.card import Presence
+    from jpki.errors import NoCertificateError
+
+    if opened.card.jpki.availability().sign is Presence.ABSENT:
+        raise NoCertificateError(which="sign")
 
 
 def _certificate(opened: OpenedCard, which: str) -> bytes:
