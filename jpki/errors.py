@@ -148,6 +148,15 @@ class CardFileError(JpkiError):
     default_code = "card_file"
 
 
+class FaultSpecError(JpkiError, ValueError):
+    """A fault of an emulated card that cannot be understood.
+
+    ``part``: kind, value or when. ``reason``: a code. ``position``: which of several, from 1.
+    """
+
+    default_code = "fault_spec"
+
+
 class ForgeryRefusedError(JpkiError):
     """The emulator does not carry anything under a production or J-LIS test key."""
 

@@ -28,6 +28,7 @@ from jpki_apdu.errors import (
     TransportError,
     TransportTimeoutError,
 )
+from jpki_apdu.mishap import Mishap
 from jpki_apdu.status import StatusWord
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,9 @@ class VpcdCard(Protocol):
     def power_on(self) -> None: ...
     def power_off(self) -> None: ...
     def reset(self) -> None: ...
-    def transmit(self, apdu: bytes, /) -> bytes: ...
+    def transmit(self, apdu: bytes, /) -> bytes:
+        """The answer. May raise Mishap, which is then carried out on the link."""
+        ...
 
 
 class _PeerClosedError(Exception):
@@ -162,8 +165,12 @@ class VpcdCardSide:
         frames = self._frames
         try:
             while frames is not None and frames is self._frames and not stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    self._answer(frames, frames.receive(_SLICE))
+                try:
+                    with contextlib.suppress(TimeoutError):
+                        self._answer(frames, frames.receive(_SLICE))
+                except Mishap as mishap:
+                    self._suffer(frames, mishap, stop)
+                    frames = self._frames
         except _PeerClosedError:
             log.debug("the reader hung up")
         except OSError as exc:
@@ -185,6 +192,16 @@ class VpcdCardSide:
         """Eject for good. Harmless when repeated."""
         self._closed = True
         self.eject()
+
+    def _suffer(self, frames: _Frames, mishap: Mishap, stop: threading.Event) -> None:
+        """What a reader sees of it: a late, cut or missing answer, or a card that is gone."""
+        stop.wait(mishap.seconds)
+        if mishap.reply and frames is self._frames:
+            frames.send(mishap.reply)
+        if mishap.leaves and frames is self._frames:
+            self.eject()
+            if mishap.returns:
+                self.connect(stop)
 
     def _answer(self, frames: _Frames, payload: bytes) -> None:
         if len(payload) == 1:

@@ -4,12 +4,14 @@
 For tests and demonstrations. It carries nothing under a production or J-LIS test key.
 """
 
-from jpki.emulator.card import ApduTrace, EmulatedCard, FaultPoint
+from jpki.emulator.card import ApduTrace, EmulatedCard
 from jpki.emulator.connection import VirtualConnection, serve_vpcd
+from jpki.emulator.faults import Fault, FaultKind, When, parse_fault
 from jpki.emulator.population import BUILT_IN, current_crls, load_card, populate, register
 from jpki.emulator.profile import CardProfile
 from jpki.emulator.profile_file import load_profile, parse_profile
 from jpki.emulator.quirks import Quirks
+from jpki.emulator.timing import TIMINGS, Timing, exchange_seconds, modelled_seconds
 
 __all__ = [
     "BUILT_IN",
@@ -18,7 +20,14 @@ __all__ = [
     "VirtualConnection",
     "serve_vpcd",
     "ApduTrace",
-    "FaultPoint",
+    "Fault",
+    "FaultKind",
+    "When",
+    "parse_fault",
+    "TIMINGS",
+    "Timing",
+    "exchange_seconds",
+    "modelled_seconds",
     "Quirks",
     "CardProfile",
     "load_profile",

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from jpki.card_map import PinKind
 from jpki.emulator import commands, security_commands, sm_commands, words
 from jpki.emulator.apdu import Command, parse
 from jpki.emulator.chip import Chip
-from jpki.emulator.files import CardImage
+from jpki.emulator.fault_player import FaultPlayer
+from jpki.emulator.faults import Fault, FaultKind, faults_of
+from jpki.emulator.files import CardImage, Once
 from jpki.emulator.pins import PinStore
 from jpki.emulator.quirks import Quirks
+from jpki.emulator.timing import Timing, exchange_seconds
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +39,10 @@ class ApduTrace(NamedTuple):
     sw: int
 
 
-class FaultPoint(StrEnum):
-    """When a card that is pulled out leaves: before it sees the command, or before its answer."""
-
-    BEFORE = "before"
-    AFTER = "after"
+_WRONG_FILES = (
+    (FaultKind.WRONG_AUTH_CERTIFICATE, 0x000A),
+    (FaultKind.WRONG_SIGN_CERTIFICATE, 0x0001),
+)
 
 
 def _constant(answer: bytes) -> Handler:
@@ -100,9 +102,10 @@ class EmulatedCard:
     """One virtual card.
 
     ``log``: called with an :class:`ApduTrace` after every command, for tests.
-    ``fault``: called by the connection with the number of the coming command (from 1) and
-    its bytes; says whether the card leaves the reader before or after it, or stays (None).
-    ``apdus``: commands taken since the card was made (count).
+    ``apdus``: commands carried out since the card was made (count).
+    ``timing``: None, or the link and chip whose time is added up in ``modelled`` (seconds).
+    ``sleep``: how that time, and that of a late answer in process, is spent; None = not at all.
+    ``others``: another holder's certificates, by the file id they stand in here.
     """
 
     def __init__(
@@ -112,13 +115,19 @@ class EmulatedCard:
         quirks: Quirks | None = None,
         *,
         random: Callable[[int], bytes] = os.urandom,
+        others: Mapping[int, Once[bytes]] | None = None,
     ) -> None:
         self._chip = Chip(image, pins, quirks or Quirks(), random)
+        self._image = image
+        self._others = others or {}
+        self._player: FaultPlayer | None = None
         self._powered = False
         self._fresh = True
         self.apdus = 0
         self.log: Callable[[ApduTrace], None] | None = None
-        self.fault: Callable[[int, bytes], FaultPoint | None] | None = None
+        self.timing: Timing | None = None
+        self.modelled = 0.0
+        self.sleep: Callable[[float], None] | None = time.sleep
 
     def __repr__(self) -> str:
         return f"<TEST CARD {self.name}>"
@@ -137,6 +146,31 @@ class EmulatedCard:
     def quirks(self) -> Quirks:
         """The switches this card was made with."""
         return self._chip.quirks
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong with this card. Settable; lines such as ``pull:before@12`` are taken
+        too (FaultSpecError). Setting them begins the count of commands anew.
+        """
+        return self._player.faults if self._player is not None else ()
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault | str]) -> None:
+        player = FaultPlayer(faults_of(faults))
+        self._player = player if player.faults else None
+        wrong = {
+            fid: data
+            for kind, fid in _WRONG_FILES
+            if player.holds(kind) and (data := self._others.get(fid)) is not None
+        }
+        image = self._image.with_contents(wrong) if wrong else self._image
+        if image is not self._chip.image:
+            self._chip.clear()
+            self._chip.image = image
+
+    def has_fault(self, kind: FaultKind) -> bool:
+        """Whether a fault that stands all the time was set."""
+        return self._player is not None and self._player.holds(kind)
 
     def pins(self) -> dict[str, str]:
         """The PINs as they are now, for ``--show-pins``; kinds never set are left out."""
@@ -164,6 +198,8 @@ class EmulatedCard:
         """Take the power away: the card forgets every verification."""
         self._powered = False
         self._chip.clear()
+        if self._player is not None:
+            self._player.forget()
 
     def reset(self) -> None:
         """Warm reset. What was verified survives it, as measured [MC], unless the quirk says no."""
@@ -171,24 +207,42 @@ class EmulatedCard:
             self._chip.clear()
 
     def transmit(self, apdu: bytes | bytearray) -> bytes:
-        """The reply to any bytes; never raises. A reader powers a card before it speaks to it."""
+        """The reply to any bytes. A reader powers a card before it speaks to it.
+
+        Raises nothing but Mishap, and that only with ``faults``.
+        """
         if not self._powered:
             self.power_on()
-        self.apdus += 1
         raw = bytes(apdu)
+        if self._player is not None:
+            return self._player.play(raw, self._execute)
+        return self._execute(raw)
+
+    def _execute(self, raw: bytes) -> bytes:
+        """Carry a command out, as the card does when nothing goes wrong on the way."""
+        self.apdus += 1
         command = parse(raw)
         answer = self._answer(command)
-        if self.log is not None:
+        if self.log is not None or self.timing is not None:
             lc, le = (len(command.data), command.le) if command else (0, None)
             sw = int.from_bytes(answer[-2:], "big")
-            self.log(ApduTrace(raw[:4], lc, le, len(answer) - 2, sw))
+            trace = ApduTrace(raw[:4], lc, le, len(answer) - 2, sw)
+            if self.log is not None:
+                self.log(trace)
+            if self.timing is not None:
+                self._take_time(exchange_seconds(trace, self.timing))
         return answer
+
+    def _take_time(self, seconds: float) -> None:
+        self.modelled += seconds
+        if self.sleep is not None:
+            self.sleep(seconds)
 
     def _answer(self, command: Command | None) -> bytes:
         chip = self._chip
         if self._fresh:
             self._fresh = False
-            if chip.quirks.first_apdu_6f00:
+            if chip.quirks.first_apdu_6f00 or self.has_fault(FaultKind.CARD_6F00):
                 return words.INTERNAL
         if command is None or (command.extended and not chip.quirks.extended_length):
             return words.WRONG_LENGTH

@@ -7,22 +7,39 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from jpki.emulator.card import EmulatedCard, FaultPoint
+from jpki.emulator.card import EmulatedCard
+from jpki.emulator.faults import FaultKind
 from jpki_apdu.connection import CardConnection, ReplyLimits
-from jpki_apdu.errors import CardRemovedError
+from jpki_apdu.errors import (
+    CardRemovedError,
+    CardResetError,
+    MalformedResponseError,
+    ReaderBusyError,
+    TransportTimeoutError,
+)
+from jpki_apdu.mishap import Mishap
 from jpki_apdu.status import StatusWord
 
 
 class VirtualConnection(CardConnection):
     """Talks to an :class:`EmulatedCard` without a reader. No thread, no lock.
 
-    ``limits``: what the imagined reader carries; by default everything.
+    Faults of the card come out as the errors a real reader would give. ``limits``: what the
+    imagined reader says it carries; by default everything. ``timeout``: seconds for one
+    answer, after which the link is given up. Raises ReaderBusyError by fault.
     """
 
-    def __init__(self, card: EmulatedCard, limits: ReplyLimits | None = None) -> None:
+    synthetic = True
+
+    def __init__(
+        self, card: EmulatedCard, limits: ReplyLimits | None = None, *, timeout: float = 30.0
+    ) -> None:
         self.card = card
         self._limits = limits or ReplyLimits(256, 65536)
+        self._timeout = timeout
         self._there = True
+        if card.has_fault(FaultKind.BUSY_OPEN):
+            raise ReaderBusyError(reader=self.name)
         card.power_on()
 
     @property
@@ -38,23 +55,41 @@ class VirtualConnection(CardConnection):
         return self._limits
 
     def transmit(self, apdu: bytes | bytearray) -> tuple[bytes, StatusWord]:
-        """Exchange one APDU. Raises CardRemovedError once the card is out, or by a fault."""
+        """Exchange one APDU. Raises TransportError, MalformedResponseError, as faults have it."""
         if not self._there:
-            raise CardRemovedError
-        card = self.card
-        point = card.fault(card.apdus + 1, bytes(apdu)) if card.fault is not None else None
-        if point is FaultPoint.BEFORE:
-            self.eject()
-            raise CardRemovedError
-        answer = card.transmit(apdu)
-        if point is FaultPoint.AFTER:
-            self.eject()
-            raise CardRemovedError
+            raise CardRemovedError(reader=self.name)
+        try:
+            answer = self.card.transmit(apdu)
+        except Mishap as mishap:
+            answer = self._what_arrives(mishap)
         return answer[:-2], StatusWord(answer[-2] << 8 | answer[-1])
+
+    def _what_arrives(self, mishap: Mishap) -> bytes:
+        """The answer after all, or the error a reader gives."""
+        if mishap.reset:
+            self.card.reset()
+            self.resets += 1
+            raise CardResetError(reader=self.name)
+        late = mishap.seconds > self._timeout or (mishap.reply is None and not mishap.leaves)
+        if mishap.seconds and self.card.sleep is not None:
+            self.card.sleep(min(mishap.seconds, self._timeout))
+        if mishap.returns:
+            self.card.power_off()
+        elif mishap.leaves or late:
+            self.eject()
+        if late:
+            raise TransportTimeoutError(reader=self.name, seconds=self._timeout)
+        if mishap.reply is None:
+            raise CardRemovedError(reader=self.name)
+        if len(mishap.reply) < 2:
+            raise MalformedResponseError(reason="status_word")
+        return mishap.reply
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else can reach this card: nothing to lock."""
+        """Nobody else can reach this card: nothing to lock. Raises ReaderBusyError by fault."""
+        if self.card.has_fault(FaultKind.BUSY_EXCLUSIVE):
+            raise ReaderBusyError(reader=self.name)
         yield
 
     def power_off(self) -> None:

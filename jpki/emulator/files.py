@@ -9,12 +9,14 @@ sessions read a few files only.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from jpki.card_map import FileKind, PinKind
+from jpki.card_map import JPKI_AP, FileKind, PinKind
 from jpki.emulator import words
 from jpki.emulator.refusal import refuse
 from jpki.emulator.rsa import SigningKey
@@ -142,6 +144,17 @@ class ApplicationImage:
         self.session_pin = session_pin
         self.session_refusal = session_refusal
 
+    def with_contents(self, contents: Mapping[int, Once[bytes]]) -> ApplicationImage:
+        """The same with other contents of some files, by file id."""
+        made = copy.copy(self)
+        files = [
+            dataclasses.replace(file, content=contents[fid]) if fid in contents else file
+            for fid, file in self.by_fid.items()
+        ]
+        made.by_fid = {file.fid: file for file in files}
+        made.by_sfi = {file.sfi: file for file in files}
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class CardImage:
@@ -159,3 +172,11 @@ class CardImage:
         """Every PIN reference on the card."""
         found = [f.pin for app in self.applications for f in app.by_fid.values() if f.pin]
         return found + [f.pin for f in self.master_files.values() if f.pin]
+
+    def with_contents(self, contents: Mapping[int, Once[bytes]]) -> CardImage:
+        """The same with other contents of some files of the JPKI application, by file id."""
+        applications = tuple(
+            app.with_contents(contents) if app.aid == JPKI_AP.aid else app
+            for app in self.applications
+        )
+        return dataclasses.replace(self, applications=applications)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,9 @@ from jpki.emulator.build import Builder
 from jpki.emulator.card import EmulatedCard
 from jpki.emulator.card_files import personalise
 from jpki.emulator.facts import card_facts
+from jpki.emulator.faults import Fault, faults_of
+from jpki.emulator.files import Once, content
+from jpki.emulator.jpki_files import end_entity
 from jpki.emulator.pins import PinStore
 from jpki.emulator.profile import CardProfile
 from jpki.emulator.profile_file import load_profile, parse_profile
@@ -74,12 +78,14 @@ def load_card(
     at: datetime | None = None,
     state_file: Path | None = None,
     pki: SynthPki | None = None,
+    faults: Iterable[Fault | str] = (),
 ) -> EmulatedCard:
     """An emulated card, ready for power.
 
     ``at``: the day its dates are worked out for (default now). ``state_file``: where
     counters and changed PINs are kept; in memory without it. ``pki``: the test PKI that
-    signs; by default a new one as of ``at``. Raises CardFileError, ForgeryRefusedError.
+    signs; by default a new one as of ``at``. ``faults``: what goes wrong, besides what the
+    card file says. Raises CardFileError, FaultSpecError, ForgeryRefusedError.
     """
     profile = find_profile(name_or_path)
     if pki is None:
@@ -88,7 +94,27 @@ def load_card(
         refuse(pki.ca_certificate(Family.AUTH, 3))  # one that writes O=JPKI makes no cards
     image = personalise(Builder(card_facts(profile, pki), pki))
     state = None if state_file is None else StateFile(state_file, image.identity)
-    return EmulatedCard(image, PinStore(image.pins(), state), profile.quirks)
+    card = EmulatedCard(
+        image, PinStore(image.pins(), state), profile.quirks, others=_of_another(profile, pki)
+    )
+    card.faults = (*profile.faults, *faults_of(faults))
+    card.timing = profile.timing
+    if not profile.timed:
+        card.sleep = None
+    return card
+
+
+def _of_another(profile: CardProfile, pki: SynthPki) -> dict[int, Once[bytes]]:
+    """The certificates of somebody else, for a card that holds the wrong ones."""
+
+    def certificate(family: Family) -> bytes:
+        other = built_in("taro-moved" if profile.name == "hanako" else "hanako")
+        return end_entity(Builder(card_facts(other, pki), pki), family)
+
+    return {
+        0x000A: content(lambda: certificate(Family.AUTH)),
+        0x0001: content(lambda: certificate(Family.SIGN)),
+    }
 
 
 def register(pki: SynthPki, profile: CardProfile) -> None:

@@ -56,6 +56,15 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
 
     [keys]
     slot = 0                            # stored keys, 0-14
+
+    [[faults]]                          # any number; see jpki.emulator.faults
+    kind = "reply:cut"
+    value = 100                         # where the kind takes one; "2s", "6F00" in quotes
+    when = 7                            # or "verify", "verify#2", "any"
+
+    [timing]                            # off unless said; see jpki.emulator.timing
+    link = "106"                        # contact, 106, 212, 424, 848
+    sleep = true                        # really take the time, or only add it up
 """
 
 from __future__ import annotations
@@ -67,7 +76,9 @@ from pathlib import Path
 
 from jpki.card_map import PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
+from jpki.emulator.faults import Fault
 from jpki.emulator.quirks import Quirks
+from jpki.emulator.timing import Timing
 
 SCHEMA = "jpki.card/1"
 
@@ -123,6 +134,7 @@ class CardProfile:
 
     ``slot``: stored keys that certificates and records name; ``operating_slot``: keys the
     card computes with; another one only on a copied card. ``text_name``: altered name.
+    ``timed``: whether modelled time is really taken.
     """
 
     name: str
@@ -140,6 +152,9 @@ class CardProfile:
     slot: int
     operating_slot: int
     text_name: str | None = field(default=None, repr=False)
+    faults: tuple[Fault, ...] = ()
+    timing: Timing | None = None
+    timed: bool = True
 
     @property
     def medium(self) -> Medium:

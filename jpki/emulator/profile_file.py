@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jpki.card_map import PIN_RULES, PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
+from jpki.emulator.faults import Fault, fault_of
 from jpki.emulator.profile import (
     APPLICATION_NAMES,
     CONTACT_ATR,
@@ -23,8 +24,9 @@ from jpki.emulator.profile import (
     Holder,
 )
 from jpki.emulator.quirks import CHOICES, Quirks
+from jpki.emulator.timing import TIMINGS, Timing
 from jpki.emulator.toml_table import Table
-from jpki.errors import CardFileError
+from jpki.errors import CardFileError, FaultSpecError
 from jpki.synth import MUNICIPALITIES
 from jpki.synth.people import check_digit
 
@@ -91,6 +93,7 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     card.done()
     slot = _slot(top.table("keys"))
     alter = top.table("alter")
+    timing, timed = _timing(top.table("timing"))
     profile = CardProfile(
         name=name,
         holder=holder,
@@ -107,6 +110,9 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         slot=slot,
         operating_slot=alter.number("keys", 0, MAX_SLOT, slot),
         text_name=alter.optional_text("text_name"),
+        faults=tuple(_fault(table) for table in top.tables("faults")),
+        timing=timing,
+        timed=timed,
     )
     alter.done()
     top.done()
@@ -268,6 +274,24 @@ def _tries(table: Table) -> dict[PinKind, int]:
     }
     table.done()
     return tries
+
+
+def _fault(table: Table) -> Fault:
+    kind, value, when = table.text("kind"), table.word("value"), table.word("when")
+    table.done()
+    try:
+        return fault_of(kind, value, when)
+    except FaultSpecError as error:
+        table.fail(str(error.values["part"]), str(error.values["reason"]))
+
+
+def _timing(table: Table) -> tuple[Timing | None, bool]:
+    if not (table.has("link") or table.has("sleep")):
+        table.done()
+        return None, True
+    link, timed = table.choice("link", TIMINGS), table.flag("sleep", True)
+    table.done()
+    return TIMINGS[link], timed
 
 
 def _quirks(table: Table) -> Quirks:

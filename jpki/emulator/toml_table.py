@@ -97,6 +97,23 @@ class Table:
             self.fail(key, "wrong_type")
         return Table(value, self._path, f"{self._place}.{key}" if self._place else key)
 
+    def tables(self, key: str) -> list[Table]:
+        """A list of tables (``[[key]]``); empty if it is not there. Places count from 1."""
+        value = self._take(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.fail(key, "wrong_type")
+        place = f"{self._place}.{key}" if self._place else key
+        return [Table(item, self._path, f"{place}[{n}]") for n, item in enumerate(value, 1)]
+
+    def word(self, key: str) -> str | None:
+        """A string, or an integer as one; None if it is not there."""
+        if not self.has(key):
+            return None
+        value = self._take(key, None)
+        if not isinstance(value, str) and type(value) is not int:
+            self.fail(key, "wrong_type")
+        return str(value)
+
     def done(self) -> None:
         """Refuse what nobody asked for."""
         for key in self._values:

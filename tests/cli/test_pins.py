@@ -267,12 +267,7 @@ def test_unblock_says_where_and_needs_no_card(cli: Cli, kind: str, lang: str) ->
 
 
 def test_card_pulled_during_verify_is_outcome_unknown(cli: Cli, hanako: PluggedCard) -> None:
-    from jpki.emulator.card import FaultPoint
-
-    def pull(number: int, apdu: bytes) -> FaultPoint | None:
-        return FaultPoint.AFTER if apdu[1] == 0x20 and len(apdu) > 5 else None
-
-    hanako.card.fault = pull
+    hanako.card.faults = ("pull:during@verify",)
     done = cli("pin", "check", "auth", "--json", "--reader", hanako.uri, pins=["1234"])
     assert (done.code, done.json["code"]) == (4, "pin_outcome_unknown")
     assert done.json["attempts_left"] is None

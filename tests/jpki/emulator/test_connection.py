@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The in-process connection: power, removal, faults, limits."""
+"""The in-process connection: power, removal, limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from jpki.emulator import FaultPoint, VirtualConnection, load_card, serve_vpcd
+from jpki.emulator import VirtualConnection, load_card, serve_vpcd
 from jpki_apdu.connection import ReplyLimits
 from jpki_apdu.errors import CardRemovedError
 from jpki_apdu.vpcd import VpcdReaderSide
@@ -58,26 +58,6 @@ def test_close_and_eject(connection: VirtualConnection) -> None:
     connection.close()
     with pytest.raises(CardRemovedError):
         connection.transmit(SELECT)
-
-
-@pytest.mark.parametrize(("point", "seen", "left"), [("before", 1, 3), ("after", 2, 2)])
-def test_fault(connection: VirtualConnection, point: str, seen: int, left: int) -> None:
-    """Pulled out before a wrong PIN arrives, no try is lost; before its answer, one is."""
-    card = connection.card
-    asked: list[tuple[int, bytes]] = []
-
-    def fault(number: int, apdu: bytes) -> FaultPoint | None:
-        asked.append((number, apdu))
-        return FaultPoint(point) if number == 2 else None
-
-    card.fault = fault
-    wrong = bytes.fromhex("002000980430303030")
-    connection.transmit(SELECT)
-    with pytest.raises(CardRemovedError):
-        connection.transmit(wrong)
-    assert asked == [(1, SELECT), (2, wrong)]
-    assert card.apdus == seen
-    assert card.tries()["jpki/0018"] == left
 
 
 def test_served_to_a_virtual_reader() -> None:

@@ -11,8 +11,7 @@ import pytest
 from jpki.card import Card, NumberPurpose, PinCounter
 from jpki.card_map import PinKind
 from jpki.certificate.kinds import Environment
-from jpki.emulator import EmulatedCard, VirtualConnection, load_card
-from jpki.emulator.card import FaultPoint
+from jpki.emulator import ApduTrace, EmulatedCard, VirtualConnection, load_card
 from jpki.errors import (
     NumberNotAllowedError,
     PinBlockedError,
@@ -243,30 +242,25 @@ def _anchors(trust: TrustMaterial) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def length(trust: TrustMaterial) -> int:
-    card = load_card("hanako", at=AT)
+def commands(trust: TrustMaterial) -> list[ApduTrace]:
+    """Every command of a whole check."""
+    card, seen = load_card("hanako", at=AT), list[ApduTrace]()
+    card.log = seen.append
     check(card, trust, *ALL)
-    return card.apdus
+    return seen
 
 
-@pytest.mark.parametrize("point", [FaultPoint.BEFORE, FaultPoint.AFTER])
-def test_pulled_at_every_command(trust: TrustMaterial, length: int, point: FaultPoint) -> None:
+@pytest.mark.parametrize("point", ["before", "during"])
+def test_pulled_at_every_command(
+    trust: TrustMaterial, commands: list[ApduTrace], point: str
+) -> None:
     """One typed error each time; «outcome unknown» exactly when a PIN was under way."""
     unknown = 0
-    for number in range(1, length + 1):
-        card = load_card("hanako", at=AT)
-        last: list[bytes] = []
-
-        def fault(
-            n: int, apdu: bytes, number: int = number, last: list[bytes] = last
-        ) -> FaultPoint | None:
-            last[:] = [apdu]
-            return point if n == number else None
-
-        card.fault = fault
+    for number, command in enumerate(commands, start=1):
+        card = load_card("hanako", at=AT, faults=[f"pull:{point}@{number}"])
         with pytest.raises((CardRemovedError, PinOutcomeUnknownError)) as caught:
             check(card, trust, *ALL)
-        pin_under_way = last[0][1] == 0x20 and len(last[0]) > 5
+        pin_under_way = command.header[1] == 0x20 and command.lc > 0
         assert isinstance(caught.value, PinOutcomeUnknownError) is pin_under_way
         unknown += pin_under_way
         assert card.tries() == load_card("hanako", at=AT).tries()
