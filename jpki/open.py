@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,13 @@ from jpki_apdu.errors import (
     ReaderBusyError,
     ReaderUriError,
     SeveralReadersError,
+    TranscriptError,
 )
 
 if TYPE_CHECKING:
     from jpki.emulator import EmulatedCard, VirtualConnection
     from jpki_apdu.connection import CardConnection
+    from jpki_apdu.tracing import PublicNames, Recorder
 
 VIRTUAL = "virtual"
 
@@ -93,7 +96,7 @@ def open_connection(
     """
     scheme, _, rest = uri.partition(":")
     if scheme == VIRTUAL:
-        return _open_virtual(rest, at)
+        return readers.watched(lambda: _open_virtual(rest, at))
     return readers.open_reader(uri, wait=wait)
 
 
@@ -117,7 +120,59 @@ def _virtual_opener(rest: str, wait: float | None) -> CardConnection:
     return _open_virtual(rest, None)
 
 
+def _open_replay(rest: str, wait: float | None) -> CardConnection:
+    """``replay:FILE``. Besides its header, the bytes themselves must be nobody's."""
+    from jpki.emulator.refusal import refuse
+    from jpki.errors import ForgeryRefusedError
+    from jpki_apdu.replay import ReplayConnection, read_replay
+
+    replay = read_replay(rest)
+    try:
+        for data in (replay.replies(), *replay.commands()):
+            refuse(data)
+    except ForgeryRefusedError as exc:
+        raise TranscriptError("replay_material", path=rest) from exc
+    return ReplayConnection(replay)
+
+
 readers.register_scheme(VIRTUAL, _virtual_opener)
+readers.register_scheme("replay", _open_replay)
+
+
+@contextmanager
+def recorded(
+    path: Path | str, *, replayable: bool = False, job: str = "", overwrite: bool = False
+) -> Iterator[Recorder]:
+    """Write a transcript of every connection that is opened inside this block.
+
+    A trace, which holds no data, or with ``replayable`` a recording of one emulated card
+    with all its bytes. ``job``: what is done, in words of the program. The file is new
+    (``overwrite``: or replaced) and private. Raises TranscriptError.
+    """
+    from jpki import __version__
+    from jpki_apdu.tracing import Recorder
+
+    made = "made-by" if replayable else "tool"
+    headers = {made: f"jpki {__version__}", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    if job:
+        headers["job"] = job
+    with (
+        Recorder(
+            path, replayable=replayable, headers=headers, names=_names(), overwrite=overwrite
+        ) as recorder,
+        readers.watch(recorder.opened),
+    ):
+        yield recorder
+
+
+def _names() -> PublicNames:
+    """The identifiers of the card map: published, and the same on every card."""
+    from jpki.card_map import APPLICATIONS, ISD_AID
+    from jpki_apdu.tracing import PublicNames
+
+    files = {fid.to_bytes(2, "big") for app in APPLICATIONS for fid in app.files}
+    applications = {app.aid: app.name for app in APPLICATIONS} | {ISD_AID: "isd"}
+    return PublicNames(applications, frozenset(files))
 
 
 def open_card(
@@ -180,7 +235,7 @@ def _detected(connection: CardConnection, reader: str) -> OpenedCard:
     except BaseException:
         card.close()
         raise
-    return OpenedCard(card, connection.name, emulated=reader.startswith(f"{VIRTUAL}:"))
+    return OpenedCard(card, connection.name, emulated=connection.synthetic)
 
 
 def load_trust(
@@ -224,5 +279,6 @@ __all__ = [
     "open_card",
     "open_connection",
     "plug",
+    "recorded",
     "unplug",
 ]

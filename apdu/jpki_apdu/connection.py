@@ -33,9 +33,12 @@ class CardConnection(abc.ABC):
 
     Subclasses raise only errors of :mod:`jpki_apdu.errors`. One that survives a reset or
     a power-off counts it in ``resets``: what was selected and verified before is gone.
+    ``synthetic``: an emulated card of this process, or a recording of one, so that its
+    data are nobody's. What comes over a wire cannot prove that.
     """
 
     resets: int = 0
+    synthetic: bool = False
 
     @property
     @abc.abstractmethod
@@ -67,6 +70,9 @@ class CardConnection(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Power the card off and let it go. Harmless when repeated; never raises."""
+
+    def finish(self) -> None:  # noqa: B027, for most there is nothing to say
+        """Say that the job ended as planned. A replay raises TranscriptError if it did not."""
 
     def __enter__(self) -> Self:
         return self

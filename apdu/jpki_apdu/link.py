@@ -23,6 +23,11 @@ _ONCE_JICSAP = frozenset((0x32, 0x54))  # CHANGE KEY, UNLOCK KEY; class 80 [MC]
 _MAX_ROUNDS = 1024
 
 
+def can_cost_a_try(cla: int, ins: int) -> bool:
+    """Whether such a command carries a PIN or another secret, and may count against it."""
+    return ins in _ONCE or bool(cla & 0x80 and ins in _ONCE_JICSAP)
+
+
 class Link:
     """Sends commands over a connection and counts them.
 
@@ -65,8 +70,7 @@ class Link:
 
     def deliver(self, command: CommandApdu) -> tuple[bytes, StatusWord]:
         """A command as given: repeated or continued only if that cannot cost a try."""
-        once = command.ins in _ONCE or (command.cla & 0x80 and command.ins in _ONCE_JICSAP)
-        if not once:
+        if not can_cost_a_try(command.cla, command.ins):
             return self.send(command.to_bytes())
         apdu = command.to_bytearray()
         try:

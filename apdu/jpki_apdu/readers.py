@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers by URI: ``pcsc:``, ``pcsc:PART-OF-NAME``, ``vpcd:HOST:PORT``; others register."""
+"""Readers by URI: ``pcsc:``, ``pcsc:PART-OF-NAME``, ``vpcd:HOST:PORT``, ``replay:FILE``.
+
+Others register themselves. Whoever wants to see what is opened uses ``watch``.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from jpki_apdu.connection import CardConnection
@@ -12,6 +17,11 @@ from jpki_apdu.errors import ReaderUriError
 
 Opener = Callable[[str, float | None], CardConnection]
 """Opens what follows the scheme's colon; the second argument is ``wait`` in seconds."""
+
+Watcher = Callable[[Callable[[], CardConnection]], CardConnection]
+"""Gets what would open a connection; opens it, and returns it or what stands before it."""
+
+_watcher: ContextVar[Watcher | None] = ContextVar("jpki_apdu_watcher", default=None)
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
@@ -55,7 +65,24 @@ def open_reader(uri: str, *, wait: float | None = None) -> CardConnection:
         raise ReaderUriError(
             "reader_uri_scheme", scheme=scheme, known=" ".join(f"{s}:" for s in known_schemes())
         )
-    return opener(found[2], wait)
+    rest = found[2]
+    return watched(lambda: opener(rest, wait))
+
+
+def watched(opener: Callable[[], CardConnection]) -> CardConnection:
+    """Open a connection past the watcher of the moment; ``open_reader`` does so by itself."""
+    watcher = _watcher.get()
+    return opener() if watcher is None else watcher(opener)
+
+
+@contextmanager
+def watch(watcher: Watcher) -> Iterator[None]:
+    """Inside this block every connection that this thread or task opens goes by ``watcher``."""
+    before = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(before)
 
 
 def list_readers() -> list[ReaderState]:
@@ -90,4 +117,10 @@ def _open_vpcd(rest: str, wait: float | None) -> CardConnection:
     return vpcd.open_vpcd(rest, wait)
 
 
-_openers: dict[str, Opener] = {"pcsc": _open_pcsc, "vpcd": _open_vpcd}
+def _open_replay(rest: str, wait: float | None) -> CardConnection:
+    from jpki_apdu import replay
+
+    return replay.open_replay(rest)
+
+
+_openers: dict[str, Opener] = {"pcsc": _open_pcsc, "vpcd": _open_vpcd, "replay": _open_replay}

@@ -35,4 +35,5 @@ TREE: Tree = {
         "check": "jpki_cli.commands.chain:check",
     },
     "emulate": "jpki_cli.commands.emulate:emulate",
+    "trace": "jpki_cli.commands.trace:trace",
 }
