@@ -9,7 +9,6 @@ best case: its driver is named, so it does not probe for others.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 import _bench
@@ -17,7 +16,6 @@ from jpki.card import Card
 from jpki.card_map import PinKind
 from jpki.emulator import EmulatedCard, VirtualConnection, load_card
 from jpki_apdu.connection import ReplyLimits
-from jpki_apdu.vpcd import VpcdCardSide
 from pcsc_bed import PcscBed
 
 SHORT, EXTENDED = ReplyLimits(256, 0), ReplyLimits(256, 65536)
@@ -83,12 +81,7 @@ class CountedBed:
 
     def __init__(self, bed: PcscBed) -> None:
         self.bed = bed
-        self.card: EmulatedCard = load_card("hanako")
-        self._stop = threading.Event()
-        self._link = VpcdCardSide("127.0.0.1", bed.port, self.card)
-        self._thread = threading.Thread(target=self._link.serve, args=(self._stop,), daemon=True)
-        self._thread.start()
-        bed.wait_for_cards()
+        self.card: EmulatedCard = bed.plug("hanako")
 
     def count(self, argv: Sequence[str], stdin: str) -> int:
         """Commands the card answered while the program ran."""
@@ -98,9 +91,7 @@ class CountedBed:
 
     def close(self) -> None:
         """Unplug the card."""
-        self._stop.set()
-        self._link.close()
-        self._thread.join(5)
+        self.bed.eject()
 
 
 def measure(report: _bench.Report, quick: bool) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pytest plug-in: ``emulated_card``, ``card_factory``, ``test_pki``, all in process.
+"""The pytest plug-in: emulated cards, the test PKI and its servers, a real virtual reader.
 
 Registered under the entry point ``pytest11``. It imports pytest and nothing else until a
 fixture is used, so a test run that does not need a card does not pay for one.
@@ -15,6 +15,10 @@ import pytest
 if TYPE_CHECKING:
     from jpki.synth import SynthPki
     from jpki.testing.cards import CardFactory, PluggedCard
+    from jpki.testing.crl_server import CrlServer
+    from jpki.testing.ocsp_server import OcspServer
+    from jpki.testing.tsa_server import TsaServer
+    from jpki.testing.virtual_reader import VirtualReader
 
 
 @pytest.fixture
@@ -37,7 +41,70 @@ def emulated_card(card_factory: CardFactory) -> PluggedCard:
 
 @pytest.fixture
 def test_pki() -> SynthPki:
-    """The test PKI of today: roots, certificates, CRLs and OCSP answers, all marked as test."""
+    """The test PKI of today: roots, certificates, CRLs and OCSP answers, all marked as test.
+
+    It knows which certificates of the built-in cards are revoked; ``revoke`` adds others.
+    """
+    from jpki.emulator import populate
     from jpki.synth import SynthPki
 
-    return SynthPki()
+    pki = SynthPki()
+    populate(pki)
+    return pki
+
+
+@pytest.fixture
+def crl_server(test_pki: SynthPki) -> Iterator[CrlServer]:
+    """The lists of ``test_pki`` over HTTP on loopback: ``url``, ``list_url(…)``, ``mode``."""
+    from jpki.testing.crl_server import CrlServer
+
+    with CrlServer(test_pki) as server:
+        yield server
+
+
+@pytest.fixture
+def ocsp_server(test_pki: SynthPki) -> Iterator[OcspServer]:
+    """The OCSP responder of ``test_pki`` over HTTP on loopback: ``url``, ``mode``, ``requests``."""
+    from jpki.testing.ocsp_server import OcspServer
+
+    with OcspServer(test_pki) as server:
+        yield server
+
+
+@pytest.fixture
+def tsa_server(test_pki: SynthPki) -> Iterator[TsaServer]:
+    """A time stamp authority over HTTP on loopback: ``url``, ``certificate``, ``mode``."""
+    from jpki.testing.tsa_server import TsaServer
+
+    with TsaServer(test_pki.at) as server:
+        yield server
+
+
+@pytest.fixture
+def virtual_reader() -> Iterator[VirtualReader]:
+    """A real pcscd of its own with an empty virtual reader: ``plug("hanako")``, ``run("prog")``.
+
+    Fails, and does not skip, where pcscd or its virtual reader is missing.
+    """
+    from jpki.testing.virtual_reader import VirtualReader, VirtualReaderError
+
+    try:
+        reader = VirtualReader()
+    except VirtualReaderError as error:
+        pytest.fail(_words(error), pytrace=False)
+    with reader:
+        yield reader
+
+
+def _words(error: Exception) -> str:
+    """What an error says to a person, in the language of ``JPKI_LANG``."""
+    import os
+
+    from jpki import messages
+    from jpki_apdu.errors import Coded
+
+    assert isinstance(error, Coded)
+    lang = os.environ.get("JPKI_LANG", "en")
+    return messages.text(
+        f"error.{error.code}", lang if lang in messages.LANGUAGES else "en", **error.values
+    )
