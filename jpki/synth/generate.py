@@ -26,7 +26,8 @@ HEADER = """\
 # One key a line: name, base64 of the PKCS#8 DER.
 """
 
-EC_KEYS = ("nextgen-auth", "nextgen-sign")
+NEXT_KEYS = ("sign-ca-4", "auth-ca-4", "ocsp-sign-4", "ocsp-auth-4")
+EC_KEYS = ("nextgen-auth", "nextgen-sign", *NEXT_KEYS)
 WEAK_KEYS = ("weak-1024",)  # RSA 1024, to be refused
 
 

@@ -13,7 +13,7 @@ from jpki.synth import der, names
 from jpki.synth import extensions as ext
 from jpki.synth.authority import GENERATIONS, Authority
 from jpki.synth.certificate import Fields, certificate
-from jpki.synth.keystore import any_stored_key, stored_key
+from jpki.synth.keystore import any_stored_key
 from jpki.synth.signing import (
     hash_algorithm,
     key_id,
@@ -24,6 +24,8 @@ from jpki.synth.signing import (
 )
 
 if TYPE_CHECKING:
+    from cryptography.x509.ocsp import OCSPRequest
+
     from jpki.synth.keystore import PrivateKey
 
 # Who signs an answer: the delegated responder, the root itself, or somebody who may not.
@@ -105,12 +107,32 @@ def cert_id(authority: Authority, serial: int, hash_name: str = "sha1") -> bytes
     )
 
 
+def cert_id_of(request: OCSPRequest) -> bytes:
+    """The request's CertID, written as we write our own."""
+    return der.sequence(
+        hash_algorithm(request.hash_algorithm.name),
+        der.octet_string(request.issuer_name_hash),
+        der.octet_string(request.issuer_key_hash),
+        der.integer(request.serial_number),
+    )
+
+
+def nonce_of(request: OCSPRequest) -> bytes | None:
+    """The request's nonce, if it has one."""
+    from cryptography.x509 import ExtensionNotFound, OCSPNonce
+
+    try:
+        return request.extensions.get_extension_for_class(OCSPNonce).value.nonce
+    except ExtensionNotFound:
+        return None
+
+
 def responder_certificate(authority: Authority, day: datetime, kind: str = "delegated") -> bytes:
     """Certificate of the delegated responder as of ``day``: a week back, five weeks on.
 
     ``kind`` takes something away: no-eku, no-nocheck, expired.
     """
-    key = stored_key(f"ocsp-{authority.family.value}-{authority.generation}").public_key()
+    key = any_stored_key(f"ocsp-{authority.family.value}-{authority.generation}").public_key()
     day = day.replace(hour=0, minute=0, second=0, microsecond=0)
     if kind == "expired":
         day -= timedelta(days=365)
@@ -144,7 +166,7 @@ def responder(authority: Authority, day: datetime, kind: str) -> tuple[PrivateKe
     if kind == "other-generation":
         others = [n for n in GENERATIONS if n != authority.generation]
         authority = Authority(authority.family, others[-1], authority.organisation)
-    key = stored_key(f"ocsp-{authority.family.value}-{authority.generation}")
+    key = any_stored_key(f"ocsp-{authority.family.value}-{authority.generation}")
     enclosed = None if kind == "no-certificate" else responder_certificate(authority, day, kind)
     return (any_stored_key("rogue-ca") if kind == "rogue" else key), enclosed
 
@@ -155,7 +177,7 @@ def answer(
     produced_at: datetime,
     nonce: bytes | None = None,
     *,
-    hash_name: str = "sha256",
+    hash_name: str | None = None,
     damage_signature: bool = False,
 ) -> bytes:
     """DER of a successful OCSPResponse; the responder is named by its key."""

@@ -20,7 +20,8 @@ class Overrides:
     """How a certificate is to differ from the profile. The default differs in nothing.
 
     Extensions are named as in ``extensions.OIDS``; ``values`` are whole extnValue contents.
-    ``signer`` is a key or the name of a stored one. ``issuer_certificate`` (DER) makes that
+    ``signer`` is a key or the name of a stored one; without ``signature_hash`` it signs with
+    the hash that is usual for its kind. ``issuer_certificate`` (DER) makes that
     certificate the issuer on paper: its subject, key id and serial; it needs ``signer`` too.
     """
 
@@ -49,7 +50,7 @@ class Overrides:
     # signature
     signer: PrivateKey | str | None = None
     issuer_certificate: bytes | None = field(default=None, repr=False)
-    signature_hash: str = "sha256"
+    signature_hash: str | None = None
     inner_hash: str | None = None
     damage_signature: bool = False
     # encoding
@@ -86,5 +87,5 @@ class CrlOverrides:
     next_update: datetime | None = None
     next_update_absent: bool = False
     signer: PrivateKey | str | None = None
-    signature_hash: str = "sha256"
+    signature_hash: str | None = None
     damage_signature: bool = False

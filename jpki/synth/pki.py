@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jpki.certificate.kinds import Family, Medium
 from jpki.synth import crl, cv, names, ocsp
-from jpki.synth.authority import GENERATIONS, Authority
+from jpki.synth.authority import GENERATIONS, NEXT_GENERATION, Authority
 from jpki.synth.crl import Entry
 from jpki.synth.end_entity import POLICIES, EndEntityRequest, Issue, end_entity
 from jpki.synth.keystore import stored_key
@@ -21,7 +21,6 @@ from jpki.synth.people import fifth_birthday
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.x509 import Certificate
-    from cryptography.x509.ocsp import OCSPRequest
 
     from jpki.synth.keystore import PrivateKey
 
@@ -68,6 +67,11 @@ class SynthPki:
             for generation in GENERATIONS:
                 yield self.authority(family, generation)
 
+    def next_authorities(self) -> Iterator[Authority]:
+        """The two P-384 roots of an invented fourth generation, sign before auth."""
+        for family in (Family.SIGN, Family.AUTH):
+            yield self.authority(family, NEXT_GENERATION)
+
     def ca_certificate(
         self,
         family: Family,
@@ -80,12 +84,16 @@ class SynthPki:
         return self.authority(family, generation).certificate(overrides, key)
 
     def ca_key(self, family: Family, generation: int) -> RSAPrivateKey:
-        """Private key of a root."""
-        return self.authority(family, generation).key()
+        """Private key of one of the six roots. Raises KeyError for the next generation."""
+        return stored_key(f"{family.value}-ca-{generation}")
 
     def trust_anchors(self) -> list[bytes]:
         """DER of all six roots."""
         return [authority.certificate() for authority in self.authorities()]
+
+    def next_trust_anchors(self) -> list[bytes]:
+        """DER of the two P-384 roots. Apart from the six, for programs that know RSA only."""
+        return [authority.certificate() for authority in self.next_authorities()]
 
     # --- holders -----------------------------------------------------------------------
 
@@ -217,9 +225,16 @@ class SynthPki:
 
     def crls(self) -> list[bytes]:
         """The current lists of every built-in municipality below every root."""
+        return self._lists(self.authorities())
+
+    def next_crls(self) -> list[bytes]:
+        """The current lists of every built-in municipality below the two P-384 roots."""
+        return self._lists(self.next_authorities())
+
+    def _lists(self, authorities: Iterable[Authority]) -> list[bytes]:
         return [
             self.crl(authority.family, authority.generation, place)
-            for authority in self.authorities()
+            for authority in authorities
             for place in MUNICIPALITIES.values()
         ]
 
@@ -287,11 +302,11 @@ class SynthPki:
             request = load_der_ocsp_request(request_der)
         except ValueError:
             return ocsp.error("malformedRequest")
-        asked = _cert_id(request)
+        asked = ocsp.cert_id_of(request)
         serial = request.serial_number
         hash_name = request.hash_algorithm.name
         owner = next(
-            (a for a in self.authorities() if ocsp.cert_id(a, serial, hash_name) == asked), None
+            (a for a in self._everyone() if ocsp.cert_id(a, serial, hash_name) == asked), None
         )
         if owner is None:
             owner, known = self.authority(Family.AUTH, 3), ocsp.Status(word="unknown")
@@ -307,14 +322,18 @@ class SynthPki:
             next_update=this_update + ocsp.DATA_AGE,
         )
         signer = ocsp.responder(owner, self.at, responder)
-        return ocsp.answer(signer, [single], self.at, _nonce(request))
+        return ocsp.answer(signer, [single], self.at, ocsp.nonce_of(request))
+
+    def _everyone(self) -> Iterator[Authority]:
+        yield from self.authorities()
+        yield from self.next_authorities()
 
     def _issuer_of(self, certificate: Certificate) -> Authority:
         """The root a certificate names by key id. Raises ValueError for a foreign one."""
         from cryptography.x509 import AuthorityKeyIdentifier
 
         key_id = certificate.extensions.get_extension_for_class(AuthorityKeyIdentifier)
-        for authority in self.authorities():
+        for authority in self._everyone():
             if authority.key_id == key_id.value.key_identifier:
                 return authority
         raise ValueError("not a certificate of this PKI")
@@ -360,25 +379,3 @@ def _expiry(request: EndEntityRequest, begin: datetime) -> datetime:
         return fifth_birthday(begin, request.holder.birth)
     end = begin + timedelta(days=5 * 365 - 90)
     return end.replace(hour=14, minute=59, second=59, microsecond=0)
-
-
-def _cert_id(request: OCSPRequest) -> bytes:
-    """The request's CertID, written as we write our own."""
-    from jpki.synth import der
-    from jpki.synth.signing import hash_algorithm
-
-    return der.sequence(
-        hash_algorithm(request.hash_algorithm.name),
-        der.octet_string(request.issuer_name_hash),
-        der.octet_string(request.issuer_key_hash),
-        der.integer(request.serial_number),
-    )
-
-
-def _nonce(request: OCSPRequest) -> bytes | None:
-    from cryptography.x509 import ExtensionNotFound, OCSPNonce
-
-    try:
-        return request.extensions.get_extension_for_class(OCSPNonce).value.nonce
-    except ExtensionNotFound:
-        return None

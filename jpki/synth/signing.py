@@ -35,8 +35,14 @@ def is_rsa(key: PrivateKey) -> bool:
     return isinstance(key, RSAPrivateKey)
 
 
-def signature_algorithm(key: PrivateKey, hash_name: str = "sha256") -> bytes:
+def usual_hash(key: PrivateKey) -> str:
+    """The hash a key of that kind signs with: SHA-256 for RSA, SHA-384 for P-384 [TF2024]."""
+    return "sha256" if is_rsa(key) else "sha384"
+
+
+def signature_algorithm(key: PrivateKey, hash_name: str | None = None) -> bytes:
     """AlgorithmIdentifier: explicit NULL for RSA, no parameters for ECDSA."""
+    hash_name = hash_name or usual_hash(key)
     if is_rsa(key):
         return der.sequence(der.oid(_RSA_WITH[hash_name]), der.NULL)
     return der.sequence(der.oid(_ECDSA_WITH[hash_name]))
@@ -58,16 +64,17 @@ def _hash(hash_name: str) -> HashAlgorithm:
     }[hash_name]
 
 
-def sign(key: PrivateKey, data: bytes, hash_name: str = "sha256") -> bytes:
+def sign(key: PrivateKey, data: bytes, hash_name: str | None = None) -> bytes:
     """RSASSA-PKCS1-v1_5 or deterministic ECDSA: equal input, equal bytes."""
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+    hash_name = hash_name or usual_hash(key)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, padding.PKCS1v15(), _hash(hash_name))
     return key.sign(data, ec.ECDSA(_hash(hash_name), deterministic_signing=True))
 
 
-def signed(key: PrivateKey, to_be_signed: bytes, hash_name: str = "sha256") -> bytes:
+def signed(key: PrivateKey, to_be_signed: bytes, hash_name: str | None = None) -> bytes:
     """SEQUENCE of the data, the algorithm and the signature: certificate or CRL."""
     return der.sequence(
         to_be_signed,
