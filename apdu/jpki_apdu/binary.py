@@ -111,7 +111,9 @@ class BinaryReader:
                     raise
             else:
                 _bounded(data, le)
-                if sw != 0x6700 or smaller is None:
+                # Data with any other word: the end of a cut reply was taken for the word.
+                mangled = bool(data) and sw not in _READ
+                if smaller is None or not (mangled or sw == 0x6700):
                     if le < asked and sw in _READ:
                         self.short = min(self.short, le)
                     return data, sw

@@ -53,7 +53,12 @@ class Link:
         except TransportError as error:
             self._on_lost(error)
             raise
-        if sw != 0x9000 and not (0x6100 <= sw < 0x7000 or 0x9000 <= sw < 0xA000):
+        # A refusal comes without data [ISO4 5.6]. With data, the end of a reply that was cut
+        # short is being taken for a status word: every seventh pair of bytes looks like one.
+        if sw != 0x9000 and not (
+            0x6100 <= sw < 0x6400
+            or (not reply and (0x6400 <= sw < 0x7000 or 0x9000 <= sw < 0xA000))
+        ):
             raise MalformedResponseError(reason="status_word")
         if log.isEnabledFor(logging.DEBUG):
             head = apdu[:4].hex()

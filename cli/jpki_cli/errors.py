@@ -37,6 +37,7 @@ _BY_CLASS: tuple[tuple[str, str, Exit], ...] = (
     ("jpki.errors", "PinFormatError", Exit.PIN),
     ("jpki.errors", "MissingExtraError", Exit.USAGE),
     ("jpki.errors", "ConfigurationError", Exit.USAGE),
+    ("jpki.errors", "FaultSpecError", Exit.USAGE),
     ("jpki.errors", "NotOurCardError", Exit.READER),
     ("jpki.errors", "UnsupportedTokenError", Exit.READER),
     ("jpki.errors", "TrustUndeterminedError", Exit.CANNOT_TELL),

@@ -167,8 +167,11 @@ def check_card_present(
     except StatusWordError as exc:
         return Check(name, Outcome.CANNOT_TELL, "challenge_unanswered", {"sw": str(exc.sw)})
     except MalformedResponseError:
-        return Check(name, Outcome.INVALID, "challenge_wrong")
+        return Check(name, Outcome.CANNOT_TELL, "challenge_incomplete")
     _log.debug("card-present challenge: %d bytes answered", len(answer))
+    if len(answer) < (key.key.n.bit_length() + 7) // 8:
+        # A reader that carries less cuts answers off: that does not speak against the card.
+        return Check(name, Outcome.CANNOT_TELL, "challenge_incomplete")
     if not signature_fits(key.key, answer, challenge):
         return Check(name, Outcome.INVALID, "challenge_wrong")
     return Check(name, Outcome.VALID, "challenge_answered")

@@ -12,7 +12,11 @@ from jpki.card.token import Availability, availability
 from jpki.card_map import JPKI_AP, PinKind
 from jpki.errors import NoCertificateError
 from jpki_apdu.channel import Channel
-from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
+from jpki_apdu.errors import (
+    FileNotFoundOnCardError,
+    MalformedResponseError,
+    SecurityStatusError,
+)
 
 CertificateName = Literal["auth", "sign", "auth-ca", "sign-ca"]
 KeyKind = Literal[PinKind.AUTH, PinKind.SIGN]
@@ -28,6 +32,7 @@ _KEYS: dict[PinKind, str] = {PinKind.AUTH: "auth-key", PinKind.SIGN: "sign-key"}
 _SEQUENCE = 0x30
 _MAX_CERTIFICATE = 0x7FFF  # what READ BINARY can address
 _MAX_SIGN_INPUT = 245  # bytes: what PKCS#1 v1.5 leaves of 2048 bits; P1 = 00 [MC]
+_SIGNATURE_SIZES = (256, 96)  # bytes: RSA-2048 [MC]; P-384 as of the next card [TF2024]
 _SHA256_PREFIX = bytes.fromhex("3031300D060960864801650304020105000420")  # [RFC8017 9.2]
 
 
@@ -115,16 +120,23 @@ class JpkiAp:
 
         ``digest_info``: 1-245 bytes, padded by the card with PKCS#1 v1.5 as they are
         (``p1`` 0); other ``p1`` as [MC] lists them. Returns the signature (256 bytes under
-        RSA-2048). Raises SecurityStatusError ``key_needs_pin``.
+        RSA-2048). Raises SecurityStatusError ``key_needs_pin``, MalformedResponseError
+        ``length`` for one that did not arrive whole.
         """
         if not 1 <= len(digest_info) <= _MAX_SIGN_INPUT:
             raise ValueError(f"a card signs 1 to {_MAX_SIGN_INPUT} bytes")
         select_application(self._channel, JPKI_AP)
         fid = JPKI_AP.file(_KEYS[kind]).fid
         try:
-            return self._channel.compute_signature(JPKI_AP.aid, fid, digest_info, p1=p1)
+            made = self._channel.compute_signature(JPKI_AP.aid, fid, digest_info, p1=p1)
         except SecurityStatusError as exc:
             raise _needs_pin(exc, "key_needs_pin", kind.value) from exc
+        if len(made) not in _SIGNATURE_SIZES:
+            # A reader that carries less cuts it off; it must not pass for a wrong signature.
+            raise MalformedResponseError(
+                reason="length", asked=_SIGNATURE_SIZES[0], received=len(made)
+            )
+        return made
 
     def authenticate(self, data: bytes) -> bytes:
         """Sign ``data`` for a login: auth key, PKCS#1 v1.5, SHA-256. The auth PIN comes first."""

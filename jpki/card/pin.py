@@ -292,6 +292,9 @@ class PinGuard:
         if sw == _UNLIMITED:
             raise PinIncorrectError(kind, None, "pin_incorrect_unlimited")
         if sw.attempts_left is not None:
+            if before.attempts_left is not None and sw.attempts_left >= before.attempts_left:
+                # No wrong PIN leaves as many tries as before: not the answer to this VERIFY.
+                raise PinOutcomeUnknownError(kind, None, "pin_answer_unknown")
             raise PinIncorrectError(kind, sw.attempts_left)
         raise self._refusal(sw, before, application)
 
@@ -312,6 +315,7 @@ class PinGuard:
     def _set(self, kind: PinKind, new: bytearray) -> None:
         home = PIN_HOME[kind]
         cla, ins, p1 = _CHANGE[kind]
+        self._channel.select_file(home.pin_file(kind).fid)  # if this fails nothing was changed
         try:
             sw = self._channel.change_reference(
                 home.aid, home.pin_file(kind).fid, new, cla=cla, ins=ins, p1=p1

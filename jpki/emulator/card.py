@@ -22,7 +22,7 @@ from jpki.emulator.faults import Fault, FaultKind, faults_of
 from jpki.emulator.files import CardImage, Once
 from jpki.emulator.pins import PinStore
 from jpki.emulator.quirks import Quirks
-from jpki.emulator.timing import Timing, exchange_seconds
+from jpki.emulator.timing import TIMINGS, Timing, exchange_seconds
 
 _log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ class EmulatedCard:
 
     ``log``: called with an :class:`ApduTrace` after every command, for tests.
     ``apdus``: commands carried out since the card was made (count).
-    ``timing``: None, or the link and chip whose time is added up in ``modelled`` (seconds).
-    ``sleep``: how that time, and that of a late answer in process, is spent; None = not at all.
+    ``modelled``: seconds the commands would have taken, with ``timing``. ``sleep``: how that
+    time, and in process that of a late answer, is spent; None = not at all.
     ``others``: another holder's certificates, by the file id they stand in here.
     """
 
@@ -125,7 +125,7 @@ class EmulatedCard:
         self._fresh = True
         self.apdus = 0
         self.log: Callable[[ApduTrace], None] | None = None
-        self.timing: Timing | None = None
+        self._timing: Timing | None = None
         self.modelled = 0.0
         self.sleep: Callable[[float], None] | None = time.sleep
 
@@ -167,6 +167,15 @@ class EmulatedCard:
         if image is not self._chip.image:
             self._chip.clear()
             self._chip.image = image
+
+    @property
+    def timing(self) -> Timing | None:
+        """The link whose time is modelled; None = none. Settable, also by name (KeyError)."""
+        return self._timing
+
+    @timing.setter
+    def timing(self, timing: Timing | str | None) -> None:
+        self._timing = TIMINGS[timing] if isinstance(timing, str) else timing
 
     def has_fault(self, kind: FaultKind) -> bool:
         """Whether a fault that stands all the time was set."""
@@ -223,14 +232,14 @@ class EmulatedCard:
         self.apdus += 1
         command = parse(raw)
         answer = self._answer(command)
-        if self.log is not None or self.timing is not None:
+        if self.log is not None or self._timing is not None:
             lc, le = (len(command.data), command.le) if command else (0, None)
             sw = int.from_bytes(answer[-2:], "big")
             trace = ApduTrace(raw[:4], lc, le, len(answer) - 2, sw)
             if self.log is not None:
                 self.log(trace)
-            if self.timing is not None:
-                self._take_time(exchange_seconds(trace, self.timing))
+            if self._timing is not None:
+                self._take_time(exchange_seconds(trace, self._timing))
         return answer
 
     def _take_time(self, seconds: float) -> None:

@@ -252,4 +252,4 @@ def _shown(kind: FaultKind, value: float | None) -> str:
 
 
 def _error(part: str, reason: str) -> FaultSpecError:
-    return FaultSpecError(part=part, reason=reason)
+    return FaultSpecError(position=1, part=part, reason=reason)

@@ -81,11 +81,7 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", name):
         top.fail("name", "bad_value")
     holder = _holder(top.table("holder", required=True))
-    certificates_table = top.table("certificates")
-    certificates = {
-        family: _certificate(certificates_table.table(family.value), folder) for family in Family
-    }
-    certificates_table.done()
+    certificates = _certificates(top.table("certificates"), folder)
     card = top.table("card")
     token = TokenKind(card.choice("token", [kind.value for kind in TokenKind], TokenKind.CARD))
     atr = _atr(card)
@@ -93,7 +89,6 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     card.done()
     slot = _slot(top.table("keys"))
     alter = top.table("alter")
-    timing, timed = _timing(top.table("timing"))
     profile = CardProfile(
         name=name,
         holder=holder,
@@ -111,13 +106,12 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         operating_slot=alter.number("keys", 0, MAX_SLOT, slot),
         text_name=alter.optional_text("text_name"),
         faults=tuple(_fault(table) for table in top.tables("faults")),
-        timing=timing,
-        timed=timed,
     )
     alter.done()
+    timing, timed = _timing(top.table("timing"))
     top.done()
     _contradictions(top, profile)
-    return profile
+    return dataclasses.replace(profile, timing=timing, timed=timed)
 
 
 def _slot(table: Table) -> int:
@@ -223,6 +217,12 @@ def _atr(table: Table) -> bytes:
     if not 2 <= len(atr) <= 33 or atr[0] not in (0x3B, 0x3F):
         table.fail("atr", "bad_value")
     return atr
+
+
+def _certificates(table: Table, folder: Path | None) -> dict[Family, CertificateProfile]:
+    found = {family: _certificate(table.table(family.value), folder) for family in Family}
+    table.done()
+    return found
 
 
 def _certificate(table: Table, folder: Path | None) -> CertificateProfile:

@@ -27,7 +27,12 @@ from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedEr
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 from jpki.verifying.login import check_signature
 from jpki.verifying.material import TrustMaterial, ValidationOptions
-from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
+from jpki_apdu.errors import (
+    FileNotFoundOnCardError,
+    MalformedResponseError,
+    SecurityStatusError,
+    StatusWordError,
+)
 
 PinSource = Callable[[PinCounter], bytearray]
 """Gives a PIN when it is needed, once, in a buffer that is wiped after use."""
@@ -180,15 +185,24 @@ class _CardCheck:
         if with_pin:
             self._present(PinKind.AUTH)
         self._progress("auth")
-        der = self._certificate("auth", "auth_certificate")
+        der = self._certificate("auth", "auth_certificate", info.certificates.auth)
         if der is not None:
             self._validate(der, Family.AUTH, "auth")
         if not with_pin:
             self._add(Check("login", Outcome.NOT_RUN, "login_needs_pin"), self._found.genuine)
         elif der is not None:
-            challenge = _CHALLENGE + os.urandom(32)
+            self._possession(self._login(der))
+
+    def _login(self, der: bytes) -> Check:
+        """Whether the card signs a challenge of ours with the certificate's key."""
+        challenge = _CHALLENGE + os.urandom(32)
+        try:
             signature = self._card.jpki.authenticate(challenge)
-            self._possession(check_signature(der, signature, challenge))
+        except StatusWordError as exc:
+            return Check("login", Outcome.CANNOT_TELL, "login_unanswered", {"sw": str(exc.sw)})
+        except MalformedResponseError:
+            return Check("login", Outcome.CANNOT_TELL, "challenge_incomplete")
+        return check_signature(der, signature, challenge)
 
     def _sign(self, info: CardInfo) -> None:
         name = "sign_certificate"
@@ -200,23 +214,32 @@ class _CardCheck:
             return
         self._present(PinKind.SIGN)
         self._progress("sign")
-        der = self._certificate("sign", name)
+        der = self._certificate("sign", name, info.certificates.sign)
         if der is not None:
             self._validate(der, Family.SIGN, "sign")
             self._sign_holder = _holder(der)
 
-    def _certificate(self, which: CertificateName, name: str) -> bytes | None:
-        """A certificate's DER; None if it is not there or not free, which is then said."""
+    def _certificate(self, which: CertificateName, name: str, there: Presence) -> bytes | None:
+        """A certificate's DER; None if it is not there or not free, which is then said.
+
+        ``there``: what the card said of it before. One that is announced, or whose PIN was
+        just accepted, and then cannot be read leaves the question open.
+        """
+        pin = PinKind.SIGN if which == "sign" else PinKind.AUTH
         try:
             der = self._card.jpki.certificate(which)
         except (NoCertificateError, FileNotFoundOnCardError):
-            self._add(Check(name, Outcome.NOT_RUN, "certificate_absent"), self._found.genuine)
-            return None
+            announced = there is Presence.PRESENT
+            outcome = Outcome.CANNOT_TELL if announced else Outcome.NOT_RUN
+            code = "certificate_missing" if announced else "certificate_absent"
         except SecurityStatusError:
-            self._add(Check(name, Outcome.NOT_RUN, "certificate_needs_pin"), self._found.genuine)
-            return None
-        self._files += 1
-        return der
+            outcome = Outcome.CANNOT_TELL if pin in self._pins else Outcome.NOT_RUN
+            code = "certificate_closed" if pin in self._pins else "certificate_needs_pin"
+        else:
+            self._files += 1
+            return der
+        self._add(Check(name, outcome, code), self._found.genuine)
+        return None
 
     def _validate(self, der: bytes, family: Family, prefix: str) -> None:
         candidates = self._ca_from_card(family)

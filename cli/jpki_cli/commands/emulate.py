@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from jpki_cli.clicks import Moment, UsageFault, command, option
+from jpki_cli.clicks import Moment, OneOf, UsageFault, command, option
 from jpki_cli.options import PATH
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -22,6 +22,8 @@ from jpki_cli.texts import t
 @option("--vpcd", metavar="HOST:PORT", default="127.0.0.1:35963")
 @option("--state", metavar="F", type=PATH)
 @option("--at", metavar="TIME", type=Moment())
+@option("faults", "--fault", metavar="SPEC", multiple=True)
+@option("--timing", metavar="LINK", type=OneOf("contact", "106", "212", "424", "848"))
 @option("--show-pins", is_flag=True)
 def emulate(
     session: Session,
@@ -29,12 +31,17 @@ def emulate(
     vpcd: str,
     state: Path | None,
     at: datetime | None,
+    faults: tuple[str, ...],
+    timing: str | None,
     show_pins: bool,
 ) -> None:
     from jpki.open import emulated_card
 
     host, port = _address(vpcd)
-    emulated = emulated_card(card, at=at, state_file=state)
+    emulated = emulated_card(card, at=at, state_file=state, faults=faults, timing=timing)
+    for fault in emulated.faults:
+        if fault.kind.in_process_only:
+            raise UsageFault("fault_in_process", kind=str(fault.kind))
     if show_pins:
         _show_pins(session, emulated.name, emulated.pins())
         return
@@ -49,14 +56,8 @@ def emulate(
         finally:
             side.close()
     if session.json:
-        session.emit(
-            {
-                "schema": "jpki.emulate/1",
-                "test": True,
-                "card": emulated.name,
-                "apdus": emulated.apdus,
-            }
-        )
+        told = {"card": emulated.name, "apdus": emulated.apdus}
+        session.emit({"schema": "jpki.emulate/1", "test": True, **told})
     else:
         session.say(t("cli.emulated", n=emulated.apdus))
 
