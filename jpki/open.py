@@ -78,12 +78,24 @@ def unplug(uri: str) -> None:
 
 
 def emulated_card(
-    name: str, *, at: datetime | None = None, state_file: Path | None = None
+    name: str,
+    *,
+    at: datetime | None = None,
+    state_file: Path | None = None,
+    faults: Iterable[str] = (),
+    timing: str | None = None,
 ) -> EmulatedCard:
-    """An emulated card: built in, by name, or from a TOML file. Raises CardFileError."""
+    """An emulated card: built in, by name, or from a TOML file.
+
+    ``faults``: what goes wrong, one line each, besides what the file says. ``timing``: the
+    link whose time is taken. Raises CardFileError, FaultSpecError.
+    """
     from jpki.emulator import load_card
 
-    return load_card(name, at=at, state_file=state_file)
+    card = load_card(name, at=at, state_file=state_file, faults=faults)
+    if timing is not None:
+        card.timing = timing
+    return card
 
 
 def open_connection(
