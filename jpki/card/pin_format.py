@@ -10,6 +10,9 @@ from jpki.card_map import PIN_RULES, PinKind
 from jpki.dates import era_year
 from jpki.errors import PinFormatError
 
+DEFAULT_LICENCE_PIN = b"****"
+"""«No PIN set» on conventional licence cards [NPA v009]; on a My Number card unverified."""
+
 
 def wipe(buffer: bytearray) -> None:
     """Overwrite ``buffer`` with zeros, in place and at its full length."""
@@ -54,6 +57,8 @@ def _broken_rule(kind: PinKind, value: bytearray, setting: bool) -> str | None:
         return "empty"  # VERIFY without data would be a status query
     if not value.isascii():
         return "full_width"
+    if kind is PinKind.LICENCE and not setting and value == DEFAULT_LICENCE_PIN:
+        return None
     if rule.digits and not value.isdigit():
         return "digits"
     if not rule.digits and not value.isalnum():
