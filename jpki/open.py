@@ -30,6 +30,7 @@ from jpki_apdu.errors import (
     SeveralReadersError,
     TranscriptError,
 )
+from jpki_apdu.reader_memory import ReaderMemory
 
 if TYPE_CHECKING:
     from jpki.emulator import EmulatedCard, VirtualConnection
@@ -170,14 +171,18 @@ def recorded(
         headers["job"] = job
     with (
         Recorder(
-            path, replayable=replayable, headers=headers, names=_names(), overwrite=overwrite
+            path,
+            replayable=replayable,
+            headers=headers,
+            names=published_names(),
+            overwrite=overwrite,
         ) as recorder,
         readers.watch(recorder.opened),
     ):
         yield recorder
 
 
-def _names() -> PublicNames:
+def published_names() -> PublicNames:
     """The identifiers of the card map: published, and the same on every card."""
     from jpki.card_map import APPLICATIONS, ISD_AID
     from jpki_apdu.tracing import PublicNames
@@ -241,7 +246,7 @@ def _ours(names: Iterable[str], *, keep_all: bool) -> tuple[list[OpenedCard], Ca
 
 
 def _detected(connection: CardConnection, reader: str) -> OpenedCard:
-    card = Card(connection)
+    card = Card(connection, limits=ReaderMemory.of_user().limits(connection.name))
     try:
         card.detect()
     except BaseException:
@@ -291,6 +296,7 @@ __all__ = [
     "open_card",
     "open_connection",
     "plug",
+    "published_names",
     "recorded",
     "unplug",
 ]

@@ -227,7 +227,7 @@ class Recorder:
 
 
 class TracingConnection(CardConnection):
-    """Passes everything on to ``inner`` and notes it. Raises what ``inner`` raises."""
+    """Passes everything on to ``inner`` and notes it until it is closed. Raises as ``inner``."""
 
     def __init__(self, inner: CardConnection, recorder: Recorder, number: int = 1) -> None:
         self._inner = inner
@@ -260,6 +260,8 @@ class TracingConnection(CardConnection):
 
     def transmit(self, apdu: bytes | bytearray) -> tuple[bytes, StatusWord]:
         """As the connection inside. The command is noted before it is sent."""
+        if self._closed:
+            return self._inner.transmit(apdu)
         self._note_resets()
         self._recorder.command(self._number, apdu)
         with self._noting_errors():
@@ -293,30 +295,35 @@ class TracingConnection(CardConnection):
 
     def close(self) -> None:
         """As the connection inside."""
-        if not self._closed:
-            self._closed = True
-            self._event("close")
+        self._event("close")
+        self._closed = True
         self._inner.close()
 
     def _event(self, name: str) -> None:
         self._note_resets()
-        self._recorder.note(self._number, Event(name))
+        self._note(Event(name))
+
+    def _note(self, step: Step) -> None:
+        if not self._closed:
+            self._recorder.note(self._number, step)
 
     def _note_resets(self) -> None:
         while self._seen < self._inner.resets:
             self._seen += 1
-            self._recorder.note(self._number, Event("reset"))
+            self._note(Event("reset"))
 
     @contextlib.contextmanager
     def _noting_errors(self) -> Iterator[None]:
         try:
             yield
         except CardError as error:
-            self._recorder.note(self._number, Failure(error.default_code))
+            # A recording has to raise it again, so there the class counts.
+            code = error.default_code if self._recorder.replayable else error.code
+            self._note(Failure(code))
             self._note_resets()
             raise
         except BaseException:
-            self._recorder.note(self._number, Failure("interrupted"))
+            self._note(Failure("interrupted"))
             raise
 
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jpki_apdu.errors import TranscriptError
@@ -287,54 +287,55 @@ def compare(left: Trace, right: Trace, *, lengths: bool = True) -> Difference | 
     """The first difference between two traces, None if they tell of the same job.
 
     Times, readers and what is not of a connection do not count. ``lengths`` False: nor do
-    the sizes of what the card holds (reply lengths, Le, and in how many pieces a file is
-    read), so that a job on one person's card can be compared with one on another's.
+    the sizes of what the card holds (reply lengths, Le) and how the rest of a file was
+    fetched where that went well, so that a job on one person's card can be compared with
+    the same job on another's.
     """
-    pairs = [_skeleton(trace.entries, lengths) for trace in (left, right)]
-    for number in range(max(map(len, pairs))):
-        one, other = (pair[number] if number < len(pair) else None for pair in pairs)
+    sides = [_skeleton(trace.entries, lengths) for trace in (left, right)]
+    for number in range(max(map(len, sides))):
+        one, other = (side[number] if number < len(side) else None for side in sides)
         if one is None or other is None or one[0] != other[0]:
             return Difference(one and one[1], other and other[1])
     return None
 
 
-_Keyed = tuple[tuple[int, object], Entry]
-
-
-def _skeleton(entries: Sequence[Entry], lengths: bool) -> list[_Keyed]:
-    keyed = [((e.connection, e.step), e) for e in entries if e.connection]
+def _skeleton(entries: Sequence[Entry], lengths: bool) -> list[tuple[object, Entry]]:
+    """What counts of each entry, with the entry."""
+    kept = [entry for entry in entries if entry.connection]
     if lengths:
-        return list(keyed)
-    return list(_pieces_joined([((e.connection, _loose(e.step)), e) for _, e in keyed]))
+        return [((entry.connection, entry.step), entry) for entry in kept]
+    return [((entry.connection, _loose(entry.step)), entry) for entry in _without_rests(kept)]
 
 
 def _loose(step: Step) -> object:
     """A step without the sizes of what the card holds."""
     if isinstance(step, Command):
-        header = step.header
-        offset = header[1:2] == b"\xb0" and b"\0\0" < header[2:4] < b"\x80"
-        if offset or header[1:2] == b"\xc0":
-            header = header[:2]
-        return (header, step.lc, step.le is None, step.extended, step.select)
+        return replace(step, le=None), step.le is None
     if isinstance(step, Reply):
         inexact = step.sw >> 8 in (0x61, 0x6C)
-        return (step.length > 0, step.sw >> 8 if inexact else step.sw)
+        return step.length > 0, step.sw >> 8 if inexact else step.sw
     return step
 
 
-def _pieces_joined(keyed: list[_Keyed]) -> Iterator[_Keyed]:
-    """Leave out an exchange that repeats the one before: the next piece of the same file."""
-    kept: list[object] = []
+def _without_rests(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Leave out each next piece of a file or an answer that came as it should."""
     at = 0
-    while at < len(keyed):
-        pair = [key for key, _ in keyed[at : at + 2]]
-        if len(pair) == 2 and _is_piece(pair[0]) and kept[-2:] == pair:
+    while at < len(entries):
+        step, then = entries[at].step, entries[at + 1].step if at + 1 < len(entries) else None
+        if _asks_for_rest(step) and isinstance(then, Reply) and then.length and _went_well(then):
             at += 2
             continue
-        kept.append(keyed[at][0])
-        yield keyed[at]
+        yield entries[at]
         at += 1
 
 
-def _is_piece(key: tuple[int, object]) -> bool:
-    return isinstance(key[1], tuple) and key[1][0] in (b"\x00\xb0", b"\x00\xc0")
+def _asks_for_rest(step: Step) -> bool:
+    """GET RESPONSE, or READ BINARY of the current file past its beginning."""
+    if not isinstance(step, Command) or len(step.header) < 4:
+        return False
+    offset = int.from_bytes(step.header[2:], "big")
+    return step.header[1] == 0xC0 or (step.header[1] == 0xB0 and 0 < offset < 0x8000)
+
+
+def _went_well(reply: Reply) -> bool:
+    return reply.sw in (0x9000, 0x6282) or reply.sw >> 8 == 0x61

@@ -93,7 +93,9 @@ class VirtualConnection(CardConnection):
         yield
 
     def power_off(self) -> None:
-        """Power off; the next command finds the card freshly powered."""
+        """Power off; the next command finds the card freshly powered. Raises CardRemovedError."""
+        if not self._there:
+            raise CardRemovedError(reader=self.name)
         self.card.power_off()
 
     def eject(self) -> None:
