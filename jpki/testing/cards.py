@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from jpki.open import plug, unplug
 if TYPE_CHECKING:
     from jpki.card import Card
     from jpki.emulator import EmulatedCard
+    from jpki.emulator.faults import Fault
     from jpki_apdu.connection import CardConnection
 
 
@@ -65,11 +67,17 @@ class CardFactory:
         *,
         at: datetime | None = None,
         state_file: Path | None = None,
+        faults: Iterable[Fault | str] = (),
     ) -> PluggedCard:
-        """A built-in card by name, or one from a TOML file. ``at``: the day it lives in."""
+        """A built-in card by name, or one from a TOML file. ``at``: the day it lives in.
+
+        ``faults``: besides those of the file, as lines or objects. Raises CardFileError,
+        FaultSpecError.
+        """
         from jpki.emulator import load_card
 
-        plugged = PluggedCard(load_card(str(name), at=at, state_file=state_file))
+        card = load_card(str(name), at=at, state_file=state_file, faults=faults)
+        plugged = PluggedCard(card)
         self._made.append(plugged)
         return plugged
 

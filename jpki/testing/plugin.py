@@ -7,16 +7,20 @@ fixture is used, so a test run that does not need a card does not pay for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from jpki.emulator import EmulatedCard
+    from jpki.emulator.faults import Fault
     from jpki.synth import SynthPki
     from jpki.testing.cards import CardFactory, PluggedCard
     from jpki.testing.crl_server import CrlServer
     from jpki.testing.ocsp_server import OcspServer
+    from jpki.testing.transcripts import Transcripts
     from jpki.testing.tsa_server import TsaServer
     from jpki.testing.virtual_reader import VirtualReader
 
@@ -37,6 +41,39 @@ def card_factory() -> Iterator[CardFactory]:
 def emulated_card(card_factory: CardFactory) -> PluggedCard:
     """The emulated card ``hanako``, plugged in: ``uri``, ``connect()``, ``open()``, ``pins``."""
     return card_factory("hanako")
+
+
+@pytest.fixture
+def fault() -> Iterator[Callable[..., None]]:
+    """Makes a card go wrong: ``fault(emulated_card, "pull:during@verify", "reader:6700=128")``.
+
+    Each call replaces what was set before and begins the count of commands anew; after the
+    test the card is as it was. The lines are those of ``jpki emulate --fault``.
+    """
+    from jpki.testing.cards import PluggedCard
+
+    before: list[tuple[EmulatedCard, tuple[Fault, ...]]] = []
+
+    def set_faults(card: PluggedCard | EmulatedCard, *faults: Fault | str) -> None:
+        emulated = card.card if isinstance(card, PluggedCard) else card
+        before.append((emulated, emulated.faults))
+        emulated.faults = faults
+
+    yield set_faults
+    for emulated, faults in reversed(before):
+        emulated.faults = faults
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Transcripts:
+    """Records, replays and compares what passes between a job and its card.
+
+    ``with transcript.record() as path``, ``with transcript.replay(path) as uri``, and
+    ``with transcript.like(path)`` for a trace from elsewhere.
+    """
+    from jpki.testing.transcripts import Transcripts
+
+    return Transcripts(tmp_path)
 
 
 @pytest.fixture

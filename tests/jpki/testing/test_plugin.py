@@ -39,6 +39,105 @@ def test_ejected_card_is_gone(emulated_card):
             card.detect()
 """
 
+SERVERS = """
+import urllib.request
+import pytest
+from jpki.certificate.kinds import Family
+
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def test_lists(crl_server, test_pki):
+    url = crl_server.list_url(Family.AUTH, 3, "13221")
+    with DIRECT.open(url, timeout=10) as answer:
+        assert answer.read() == test_pki.crl(Family.AUTH, 3, "13221")
+
+
+def test_switched_while_it_runs(ocsp_server):
+    ocsp_server.mode = "unavailable"
+    with pytest.raises(OSError, match="503") as refusal:
+        DIRECT.open(ocsp_server.url, b"x", timeout=10)
+    refusal.value.close()
+    assert [seen.status for seen in ocsp_server.requests] == [503]
+
+
+def test_stamps(tsa_server):
+    asked = urllib.request.Request(
+        tsa_server.url, b"no query", {"Content-Type": "application/timestamp-query"}
+    )
+    with DIRECT.open(asked, timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "application/timestamp-reply"
+
+
+def test_the_pki_knows_who_of_the_built_in_people_moved(test_pki):
+    assert test_pki.crls() != type(test_pki)(test_pki.at).crls()
+"""
+
+FAULTS = """
+import pytest
+from jpki.card_map import PinKind
+from jpki.errors import FaultSpecError, PinOutcomeUnknownError
+from jpki_apdu.errors import TranscriptError
+
+PIN = b"1234"
+
+
+def log_in(uri):
+    from jpki.open import open_card
+    with open_card(uri, needs_pin=True).card as card:
+        card.pins.verify(PinKind.AUTH, bytearray(PIN))
+
+
+def test_pulled_while_the_pin_is_checked(emulated_card, fault):
+    fault(emulated_card, "pull:during@verify")
+    with pytest.raises(PinOutcomeUnknownError):
+        log_in(emulated_card.uri)
+
+
+def test_a_fault_in_the_factory(card_factory):
+    with pytest.raises(PinOutcomeUnknownError):
+        log_in(card_factory("hanako", faults=["pull:during@verify"]).uri)
+
+
+@pytest.fixture
+def later(emulated_card):
+    yield
+    assert emulated_card.card.faults == ()
+
+
+def test_faults_end_with_the_test(later, emulated_card, fault):
+    fault(emulated_card, "reader:6700=128")
+    fault(emulated_card.card, "sw=6F00@any")
+    assert [str(one) for one in emulated_card.card.faults] == ["sw=6F00@any"]
+
+
+def test_words_that_are_no_fault(emulated_card, fault):
+    with pytest.raises(FaultSpecError):
+        fault(emulated_card, "tickle:it")
+
+
+def test_recorded_and_replayed(emulated_card, transcript):
+    with transcript.record("login.replay", replayable=True) as path:
+        log_in(emulated_card.uri)
+    with transcript.replay(path) as uri:
+        log_in(uri)
+    with pytest.raises(TranscriptError), transcript.replay(path) as uri:
+        from jpki.open import open_card
+        open_card(uri).card.close()
+    with pytest.raises(AssertionError), transcript.replay(path):
+        pass
+
+
+def test_a_trace_tells_jobs_apart(card_factory, transcript):
+    with transcript.record() as path:
+        log_in(card_factory("hanako").uri)
+    with transcript.like(path, lengths=False):
+        log_in(card_factory("taro-moved").uri)
+    with pytest.raises(AssertionError, match="line"), transcript.like(path):
+        log_in(card_factory("hanako").uri)
+        log_in(card_factory("hanako").uri)
+"""
+
 LAZY = """
 import sys
 
@@ -76,6 +175,18 @@ def test_the_fixtures_work_for_a_stranger(tmp_path: Path) -> None:
     done = run(tmp_path, EXAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+def test_the_servers_work_for_a_stranger(tmp_path: Path) -> None:
+    done = run(tmp_path, SERVERS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+
+
+def test_faults_and_transcripts_work_for_a_stranger(tmp_path: Path) -> None:
+    done = run(tmp_path, FAULTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed" in done.stdout
 
 
 def test_nothing_is_loaded_until_a_fixture_is_used(tmp_path: Path) -> None:
