@@ -223,6 +223,64 @@ LICENCE_AP = _application(
 
 ISD_AID = bytes.fromhex("A0000001510000")  # GlobalPlatform card manager, B [MC]
 
+
+@dataclass(frozen=True, slots=True)
+class DataObject:
+    """One GET DATA object of the card level. ``signed``: its content carries a signature."""
+
+    tag: int
+    name: str
+    grade: str
+    source: str
+    signed: bool = False
+
+
+# Readable with the card manager selected, without a PIN. 00F3 may be a second card
+# identification number ([PY], C) and is not asked for.
+CARD_OBJECTS: dict[int, DataObject] = {
+    entry.tag: entry
+    for entry in (
+        DataObject(0x0042, "issuer-key", "B", "[MC]"),
+        DataObject(0x0045, "card-number", "B", "[MC]"),
+        DataObject(0x0066, "recognition", "B", "[MC] [GP]"),
+        DataObject(0x00F0, "municipality", "B", "[MC]"),
+        DataObject(0x00F2, "expiry", "B", "[MC]"),
+        DataObject(0x00F7, "intermediate-key", "B", "[MC]"),
+        DataObject(0x00F8, "intermediate-certificate", "B", "[MC]", signed=True),
+        DataObject(0x7F21, "lower-certificate", "B", "[MC]; absent on older cards", signed=True),
+        DataObject(0x5F51, "contact-atr", "B", "[MC]"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignApplication:
+    """An application of another kind of card, by which that card is named and never read.
+
+    ``fci``: SELECT asks for the control information, as that kind of card expects.
+    """
+
+    name: str
+    aid: bytes
+    grade: str
+    source: str
+    fci: bool = False
+
+
+# In the order in which they are tried, each with one SELECT.
+FOREIGN_APPLICATIONS: tuple[ForeignApplication, ...] = (
+    ForeignApplication(
+        "residence_card", bytes.fromhex("D392F0004F0200000000000000000000"), "B", "[LJ]"
+    ),
+    ForeignApplication(
+        "licence_card", bytes.fromhex("A0000002310100000000000000000000"), "A", "[HM]"
+    ),
+    ForeignApplication("passport", bytes.fromhex("A0000002471001"), "A", "[LJ]"),
+    ForeignApplication("payment_card", b"2PAY.SYS.DDF01", "B", "[GK]", fci=True),
+    ForeignApplication("payment_card", b"1PAY.SYS.DDF01", "B", "[GK]", fci=True),
+    ForeignApplication("juki_card", bytes.fromhex("D3921000310001010401"), "C", "[inferred]"),
+)
+
 APPLICATIONS: tuple[Application, ...] = (
     JPKI_AP, SURFACE_AP, TEXT_AP, COMMON_AP, JUKI_AP, LICENCE_AP,
 )  # fmt: skip
@@ -249,3 +307,4 @@ class TokenKind(StrEnum):
     JUKI_CARD = "JPKIAPICCTOKEN"
     ANDROID = "JPKIAPGPSETOKEN"
     IPHONE = "JPKIAPIOSTOKEN"
+    NEXTGEN = "JPKINEXTGENTEST"  # invented, for the emulated card nextgen; no card has it

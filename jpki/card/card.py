@@ -12,6 +12,7 @@ from jpki.card.common_ap import CommonAp
 from jpki.card.jpki_ap import JpkiAp
 from jpki.card.juki_ap import JukiAp
 from jpki.card.licence_ap import LicenceAp
+from jpki.card.mf import MasterFile
 from jpki.card.pin import PinCounter, PinGuard, PinState
 from jpki.card.selection import select_application
 from jpki.card.surface_ap import SurfaceAp
@@ -63,6 +64,7 @@ class Card:
         self.common = CommonAp(self.channel)
         self.juki = JukiAp(self.channel)
         self.licence = LicenceAp(self.channel, self.pins)
+        self.mf = MasterFile(self.channel)
         self._token: Token | None = None
 
     @property

@@ -1,25 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""共通カードAP: the card record (製造番号, municipality, expiry)."""
+"""共通カードAP: the card record (製造番号, municipality, expiry), a key reference, a key that
+answers challenges without a PIN."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import date
 
+from jpki.card.cv_certificate import signature_fits
+from jpki.card.mf import KeyReference, parse_key_reference
 from jpki.card.opaque import CardSerial
-from jpki.card.records import Place, digits
-from jpki.card.selection import select_application
+from jpki.card.records import Place, RsaNumbers, digits
+from jpki.card.selection import read_file, select_application
 from jpki.card_map import COMMON_AP
 from jpki.dates import parse_date
+from jpki.verdict import Check, Outcome
 from jpki_apdu.channel import Channel
+from jpki_apdu.command import CommandApdu
+from jpki_apdu.errors import MalformedResponseError, StatusWordError
 
+_INTERNAL_AUTHENTICATE = 0x88
+CHALLENGE_SIZE = 32  # bytes
 _TAG, _LENGTH = 0x01, 28
 _PLACE = Place("common", 0x0001)
 
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """Record 1. Not signed. ``serial`` identifies the holder for as long as the card lives."""
+    """Record 1. Not signed. ``serial`` (15 digits) identifies the holder while the card lives.
+
+    ``municipality``: five digits; a name for them is in ``card.municipalities``.
+    """
 
     serial: CardSerial = field(repr=False)
     municipality: str
@@ -58,3 +70,44 @@ class CommonAp:
         select_application(self._channel, COMMON_AP)
         fid = COMMON_AP.file("card-record").fid
         return parse_card_record(self._channel.read_record(COMMON_AP.aid, fid, 1))
+
+    def key_reference(self) -> KeyReference:
+        """EF 0002, the same as in 住基AP. Source: [MC], grade B. Raises CardDataError."""
+        data = read_file(self._channel, COMMON_AP, "key-reference", 16)
+        return parse_key_reference(data, Place("common", 0x0002))
+
+    def internal_authenticate(self, challenge: bytes) -> bytes:
+        """INTERNAL AUTHENTICATE (``00 88 00 99``): the card's signature over ``challenge``.
+
+        1-255 bytes; RSASSA-PKCS1-v1_5 with SHA-256, 256 bytes, the same every time; no
+        PIN. Source: [MC], grade B. The answer is as good an identifier of the card as its
+        製造番号. Raises StatusWordError.
+        """
+        if not 1 <= len(challenge) <= 255:
+            raise ValueError("challenge has 1 to 255 bytes")
+        select_application(self._channel, COMMON_AP)
+        p2 = 0x80 | COMMON_AP.file("internal-authentication-key").sfi
+        return self._channel.exchange(
+            CommandApdu(0, _INTERNAL_AUTHENTICATE, 0, p2, challenge, le=256)
+        )
+
+
+def check_internal_authentication(common: CommonAp, key: RsaNumbers | None = None) -> Check:
+    """Challenge the common application's key.
+
+    Its public key is on no card and was never published: without ``key`` nothing is sent
+    and the answer is cannot_tell ``key_not_public``. Raises TransportError.
+    """
+    name = "internal_authentication"
+    if key is None:
+        return Check(name, Outcome.CANNOT_TELL, "key_not_public")
+    challenge = os.urandom(CHALLENGE_SIZE)
+    try:
+        answer = common.internal_authenticate(challenge)
+    except StatusWordError as exc:
+        return Check(name, Outcome.CANNOT_TELL, "challenge_unanswered", {"sw": str(exc.sw)})
+    except MalformedResponseError:
+        return Check(name, Outcome.CANNOT_TELL, "challenge_incomplete")
+    if not signature_fits(key, answer, challenge):
+        return Check(name, Outcome.INVALID, "internal_authentication_wrong")
+    return Check(name, Outcome.VALID, "internal_authentication_right")

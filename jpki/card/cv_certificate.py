@@ -6,16 +6,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jpki.card.records import Place, RsaNumbers, fields, open_record, public_key, sized
+from jpki.card.records import (
+    Place,
+    RsaNumbers,
+    fields,
+    is_filler,
+    open_record,
+    public_key,
+    sized,
+)
+from jpki_apdu.tlv import Tlv
 
-CvChain = Literal["text", "surface"]
+CvChain = Literal["text", "surface", "mf"]
 
 _BODY = 297  # bytes: issuer key id 16, subject key id 16, public key 265 [MC] [PM], A
 _KEY_ID = 16
 
 # The CA key that signs each application's certificates ends in these two digits of the
 # seven: 5000033 text, 5000023 surface, 5000020 the card's master file [MC] [PM].
-_CHAIN_DIGITS: dict[CvChain, bytes] = {"text": b"33", "surface": b"23"}
+_CHAIN_DIGITS: dict[CvChain, bytes] = {"text": b"33", "surface": b"23", "mf": b"20"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,21 @@ def parse_cv_certificate(data: bytes, chain: CvChain) -> CvCertificate:
     """EF 0004: ``7F21 { 5F4E body, 5F37 signature }``. Raises CardDataError."""
     place = Place(chain, 0x0004)
     outer = open_record(data, 0x7F21, place)
+    return _contents(data, outer, chain, place)
+
+
+def parse_cv_contents(data: bytes, place: Place) -> CvCertificate:
+    """A certificate of the card level: the same without the outer ``7F21`` [MC], grade B.
+
+    Raises CardDataError.
+    """
+    if is_filler(data):
+        raise place.error("filler_only" if data else "truncated", 0)
+    whole = Tlv(0x7F21, data, 0, 0, len(data))
+    return _contents(data, whole, "mf", place)
+
+
+def _contents(data: bytes, outer: Tlv, chain: CvChain, place: Place) -> CvCertificate:
     body, signature = fields(data, outer, (0x5F4E, 0x5F37), place)
     signed = sized(body, _BODY, place)
     issuer, subject = signed[:_KEY_ID], signed[_KEY_ID : 2 * _KEY_ID]

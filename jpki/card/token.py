@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jpki.card.opaque import CardSerial
+from jpki.card.recognition import SeenCard, recognise
 from jpki.card.records import Place
 from jpki.card.selection import read_file, select_application
 from jpki.card_map import JPKI_AP, TokenKind
@@ -115,14 +116,17 @@ def _text(data: bytes, start: int, length: int) -> str:
 def detect(channel: Channel) -> Token:
     """Recognise the card: SELECT JPKI, read EF 0006. Never by ATR (readers invent those).
 
-    Raises NotOurCardError (``seen``: juki_card, unknown), UnsupportedTokenError for a
+    Raises NotOurCardError (``seen``: a :class:`SeenCard`), UnsupportedTokenError for a
     label that is not known, CardDataError.
     """
     try:
         select_application(channel, JPKI_AP)
+    except StatusWordError as exc:
+        raise NotOurCardError(seen=recognise(channel).value) from exc
+    try:
         data = read_file(channel, JPKI_AP, "token-info", TOKEN_INFO_SIZE)
     except StatusWordError as exc:
-        raise NotOurCardError(seen="unknown") from exc
+        raise NotOurCardError(seen=SeenCard.UNKNOWN.value) from exc
     info = parse_token_info(data)
     try:
         kind = TokenKind(info.label)
@@ -130,7 +134,7 @@ def detect(channel: Channel) -> Token:
         # The label is a fact about a kind of token, not about a person: it may be shown.
         raise UnsupportedTokenError(label=info.label) from None
     if kind is TokenKind.JUKI_CARD:
-        raise NotOurCardError(seen="juki_card")
+        raise NotOurCardError(seen=SeenCard.JUKI_CARD.value)
     return Token(kind, info)
 
 

@@ -10,6 +10,7 @@ import pytest
 from card_bench import AUTH_PIN, SIGN_PIN, TEXT_PIN, opened, read_all
 from card_files import NUMBER, token_file
 from card_script import ScriptedConnection, line
+from foreign_cards import select_foreign
 from jpki.card import (
     Availability,
     Card,
@@ -18,7 +19,7 @@ from jpki.card import (
     Presence,
     check_text,
 )
-from jpki.card_map import PinKind, TokenKind
+from jpki.card_map import FOREIGN_APPLICATIONS, PinKind, TokenKind
 from jpki.emulator import EmulatedCard, load_card
 from jpki.errors import (
     CardDataError,
@@ -98,7 +99,8 @@ def test_detection_costs_two_commands_and_no_atr() -> None:
 
 @pytest.mark.parametrize("sw", ["6A82", "6D00", "6E00", "6A86", "6999", "6985"])
 def test_a_card_without_jpki(sw: str) -> None:
-    card, connection = detecting((SELECT_JPKI, sw))
+    probes = [(select_foreign(application), "6A82") for application in FOREIGN_APPLICATIONS]
+    card, connection = detecting((SELECT_JPKI, sw), *probes)
     with pytest.raises(NotOurCardError) as caught:
         card.detect()
     assert caught.value.values["seen"] == "unknown"
