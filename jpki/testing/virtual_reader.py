@@ -177,7 +177,8 @@ class VirtualReader:
     def insert(self, slot: int = 0, *, wait: bool = True) -> None:
         """Put the card that was ejected back in. Raises VirtualReaderError if there was none.
 
-        Without ``wait``, right after ``eject(wait=False)``, pcscd notices neither.
+        Without ``wait``, right after ``eject(wait=False)``: out and in within one poll, where
+        a client's next command fails and those after it meet a blank card.
         """
         held = self._slots.get(slot)
         if held is None:
