@@ -40,7 +40,7 @@ CHANNELID    {port}
 # LISTEN_PID has to be the daemon's own pid: hence exec.
 _ACTIVATE = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 _READY = "daemon ready"
-_REFUSALS = ("Could not initialize connection to virtual ICC", "Open Port", "cannot create")
+_REFUSALS = ("Could not initialize connection to virtual ICC", "Open Port")
 _POLL = 0.004
 _TRIES = 5
 

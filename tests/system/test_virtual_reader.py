@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -236,6 +238,29 @@ def test_without_root_and_without_the_folder(
         VirtualReader()
     assert error.value.code == "virtual_reader_folder"
     assert error.value.values["install"] == f"sudo mkdir -p {tmp_path / 'pcscd'}"
+
+
+AS_NOBODY = """real=$(command -v pcscd || echo /usr/sbin/pcscd)
+[ "$(id -u)" = 0 ] || exec "$real" "$@"
+exec setpriv --reuid=65534 --regid=65534 --clear-groups "$real" "$@"
+"""
+
+
+def test_pcscd_works_without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it cannot write its process id to /run/pcscd, and goes on."""
+    folder = Path(tempfile.mkdtemp(prefix="jpki-test-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(pcscd, "_short_folder", lambda: folder)
+    # Not below tmp_path, which nobody but the owner may enter.
+    program = Path(tempfile.mkdtemp(prefix="jpki-test-"))
+    program.chmod(0o755)
+    try:
+        with VirtualReader(pcscd=_program(program, AS_NOBODY)) as reader:
+            assert Path(f"/proc/{reader.pid}").stat().st_uid != 0
+            reader.plug("hanako")
+            assert "SW1=0x90" in send(reader, SELECT_JPKI)
+    finally:
+        shutil.rmtree(program)
 
 
 MISSING = """
