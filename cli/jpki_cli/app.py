@@ -32,6 +32,12 @@ def _ask_pin(question: str) -> bytearray:
     return ask_terminal(question)
 
 
+def _host(env: Mapping[str, str], encoding: str, language: str) -> Any:
+    from jpki.doctor import RealHost
+
+    return RealHost(env, encoding, language)
+
+
 def _terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -42,6 +48,7 @@ class App:
 
     ``open_card``: as ``jpki.open.open_card``. ``ask_pin``: a question to a person, answered
     in a buffer that the caller wipes. ``has_terminal``: whether anybody is there to ask.
+    ``host``: the machine that ``jpki doctor`` looks at.
     """
 
     out: TextIO
@@ -51,6 +58,7 @@ class App:
     ask_pin: Callable[[str], bytearray] = _ask_pin
     has_terminal: Callable[[], bool] = _terminal
     clock: Callable[[], datetime] = _now
+    host: Callable[[Mapping[str, str], str, str], Any] = _host
 
     @classmethod
     def real(cls) -> App:

@@ -7,9 +7,11 @@ from jpki_cli.clicks import Tree
 
 TREE: Tree = {
     "demo": "jpki_cli.commands.demo:demo",
+    "doctor": "jpki_cli.commands.doctor:doctor",
     "reader": {
         "list": "jpki_cli.commands.reader:list_",
         "wait": "jpki_cli.commands.reader:wait",
+        "probe": "jpki_cli.commands.reader:probe",
     },
     "card": {
         "info": "jpki_cli.commands.card_info:info",

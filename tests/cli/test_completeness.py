@@ -114,7 +114,8 @@ def _rest(ctx: click.Context) -> list[str]:
 
 def test_every_command_is_in_the_documented_table() -> None:
     assert set(VERBS) == {
-        "demo", "reader.list", "reader.wait", "card.info", "card.read", "card.check",
+        "demo", "doctor", "reader.list", "reader.wait", "reader.probe",
+        "card.info", "card.read", "card.check",
         "cert.show", "cert.export", "pin.status", "pin.check", "pin.change", "pin.unblock",
         "auth.challenge", "auth.respond", "auth.verify", "chain.check", "emulate", "trace",
     }  # fmt: skip
