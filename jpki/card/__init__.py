@@ -9,14 +9,18 @@ from jpki.card.jpki_ap import CertificateName, JpkiAp
 from jpki.card.my_number import MyNumber, NumberPurpose
 from jpki.card.pin import PinCounter, PinGuard, PinState
 from jpki.card.pin_format import birth_key, reference_number_a, reference_number_b
+from jpki.card.surface_authenticity import SurfaceEvidence, SurfaceResult, check_surface
+from jpki.card.surface_records import AgeRecord, FaceRecord
 from jpki.card.text_ap import TextAp
 from jpki.card.token import Availability, Presence, Token, TokenInfo
 
 __all__ = [
+    "AgeRecord",
     "Availability",
     "Card",
     "CardInfo",
     "CertificateName",
+    "FaceRecord",
     "JpkiAp",
     "MyNumber",
     "NumberPurpose",
@@ -24,6 +28,8 @@ __all__ = [
     "PinGuard",
     "PinState",
     "Presence",
+    "SurfaceEvidence",
+    "SurfaceResult",
     "TextAp",
     "TextEvidence",
     "TextResult",
@@ -31,6 +37,7 @@ __all__ = [
     "TokenInfo",
     "birth_key",
     "check_card_present",
+    "check_surface",
     "check_text",
     "reference_number_a",
     "reference_number_b",

@@ -148,14 +148,15 @@ def check_card_present(
     key: VerifiedKey | None,
     *,
     problem: Check | None = None,
+    name: str = "card_present",
 ) -> Check:
     """Challenge the card: it signs 32 random bytes of ours with the application's own key.
 
-    No PIN is needed. The challenge is ours because a card that chose it could have an
+    ``name``: of the check. No PIN is needed. The challenge is ours because a card that
+    chose it could have an
     answer ready. ``key`` None: nothing is sent; the answer is ``problem``, or cannot_tell
     ``no_verified_key``, as a key of unproven origin proves nothing. Raises TransportError.
     """
-    name = "card_present"
     if key is None:
         return problem or Check(name, Outcome.CANNOT_TELL, "no_verified_key")
     if key.application != application.name:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
+from jpki.dates import PartialDate, parse_date
 from jpki.errors import CardDataError
 from jpki_apdu.errors import TlvError
 from jpki_apdu.tlv import Tlv, parse_all, parse_one, total_length
@@ -154,6 +156,23 @@ def digits(value: bytes, length: int, offset: int, place: Place) -> str:
         raise place.error("truncated" if len(value) < length else "over_long", offset)
     if not value.isdigit():
         raise place.error("bad_digits", offset)
+    return value.decode("ascii")
+
+
+def day(tlv: Tlv, place: Place) -> date | PartialDate:
+    """A date of eight digits; parts of zeros are unknown."""
+    value = digits(tlv.value, 8, tlv.value_start, place)
+    try:
+        return parse_date(value)
+    except ValueError:
+        raise place.error("bad_date", tlv.value_start) from None
+
+
+def code(tlv: Tlv, place: Place) -> str:
+    """One printable ASCII character."""
+    value = sized(tlv, 1, place)
+    if not 0x21 <= value[0] <= 0x7E:
+        raise place.error("bad_text", tlv.value_start)
     return value.decode("ascii")
 
 

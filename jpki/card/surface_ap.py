@@ -1,54 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""券面事項確認AP: what is free to read in it."""
+"""券面事項確認AP: what is printed on the card, as data, and what proves it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from jpki.card.cv_certificate import CvCertificate, parse_cv_certificate
-from jpki.card.records import Place, digits, fields, open_record, record_size, sized
+from jpki.card.my_number import NumberPurpose
+from jpki.card.records import record_size
 from jpki.card.selection import read_file
+from jpki.card.surface_records import (
+    AgeRecord,
+    FaceRecord,
+    FillerRecord,
+    NumberImageRecord,
+    SurfaceInfo,
+    parse_age,
+    parse_face,
+    parse_filler,
+    parse_number_image,
+    parse_surface_info,
+)
 from jpki.card_map import SURFACE_AP
+from jpki.errors import NumberNotAllowedError
 from jpki_apdu.channel import Channel
 
 
-@dataclass(frozen=True, slots=True)
-class SurfaceInfo:
-    """EF 0003. ``encrypted_number``: 照合番号 for the issuer's eyes; opaque, never shown."""
-
-    version: bytes
-    key_id: bytes
-    data_version: int
-    municipality: str
-    encrypted_number: bytes = field(repr=False)
-
-
-def parse_surface_info(data: bytes) -> SurfaceInfo:
-    """EF 0003: ``FF30`` with DF31-DF35. Source: [MY] [MC], A; DF35 B. Raises CardDataError."""
-    place = Place("surface", 0x0003)
-    outer = open_record(data, 0xFF30, place)
-    tags = (0xDF31, 0xDF32, 0xDF33, 0xDF34, 0xDF35)
-    spec, key_id, version, municipality, secret = fields(data, outer, tags, place, more=True)[:5]
-    return SurfaceInfo(
-        version=sized(spec, 4, place),
-        key_id=sized(key_id, 16, place),
-        data_version=sized(version, 1, place)[0],
-        municipality=digits(municipality.value, 5, municipality.value_start, place),
-        encrypted_number=sized(secret, 272, place),
-    )
-
-
 class SurfaceAp:
-    """券面事項確認AP of one card. SELECTs itself when first used."""
+    """券面事項確認AP of one card. SELECTs itself when first used.
+
+    Raises SecurityStatusError ``file_needs_pin`` before the PIN, CardDataError for a file
+    that is not what it should be.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
+    def age(self) -> AgeRecord:
+        """Birth date and nothing else of the person (生年月日 key)."""
+        return parse_age(self._read("age-record"))
+
+    def face(self) -> FaceRecord:
+        """What is printed: dates, sex, images of name and address, photo (照合番号A or B).
+
+        About 10 kB; costs ⌈size / 256⌉ commands, or two where the reader carries long replies.
+        """
+        return parse_face(self._read("face"))
+
     def basic_info(self) -> SurfaceInfo:
         """Versions and the issuing municipality. Free to read."""
-        return parse_surface_info(read_file(self._channel, SURFACE_AP, "basic-info", record_size))
+        return parse_surface_info(self._read("basic-info"))
 
     def cv_certificate(self) -> CvCertificate:
         """The municipality key's certificate. Free to read."""
-        data = read_file(self._channel, SURFACE_AP, "cv-certificate", record_size)
-        return parse_cv_certificate(data, "surface")
+        return parse_cv_certificate(self._read("cv-certificate"), "surface")
+
+    def number_image(self, purpose: NumberPurpose) -> NumberImageRecord:
+        """The 個人番号 as a picture (照合番号A only). Not read without a purpose."""
+        if not isinstance(purpose, NumberPurpose):
+            raise NumberNotAllowedError(reason="no_purpose")
+        return parse_number_image(self._read("number-image"))
+
+    def filler(self) -> FillerRecord:
+        """16 bytes of unknown purpose (照合番号A or B)."""
+        return parse_filler(read_file(self._channel, SURFACE_AP, "filler", 16))
+
+    def _read(self, name: str) -> bytes:
+        return read_file(self._channel, SURFACE_AP, name, record_size)

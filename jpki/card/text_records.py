@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 
 from jpki.card.my_number import MyNumber
 from jpki.card.records import (
     Place,
     RsaNumbers,
+    code,
+    day,
     digits,
     fields,
     open_record,
@@ -22,22 +23,14 @@ from jpki.card.records import (
     sized,
     text,
 )
-from jpki.dates import PartialDate, parse_date
+from jpki.card.sex import Sex, sex_of
+from jpki.dates import PartialDate
 from jpki_apdu.errors import TlvError
 from jpki_apdu.tlv import Tlv, parse_one
 
 _AP = "text"
 NUMBER_SIZE = 17  # bytes of EF 0001: 15 of TLV and 2 of filler, all of them hashed [MC] [PM]
 _OFFSETS_AT_LEAST = 4
-
-
-class Sex(StrEnum):
-    """性別 by its code. 1, 2 and 9: [MY] [PM]; 3 stands in some profiles instead of 9."""
-
-    MALE = "1"
-    FEMALE = "2"
-    OTHER = "3"
-    NOT_APPLICABLE = "9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +61,7 @@ class TextAttributes:
     @property
     def sex(self) -> Sex | None:
         """None for a code that is not known."""
-        try:
-            return Sex(self.sex_code)
-        except ValueError:
-            return None
+        return sex_of(self.sex_code)
 
     @property
     def signed(self) -> bytes:
@@ -130,8 +120,8 @@ def parse_attributes(data: bytes) -> TextAttributes:
     return TextAttributes(
         name=text(name, place),
         address=text(address, place),
-        birth=_date(birth, place),
-        sex_code=_code(sex, place),
+        birth=day(birth, place),
+        sex_code=code(sex, place),
         physical=data,
         signed_start=name.start,
         end=outer.end,
@@ -146,21 +136,6 @@ def _check_offsets(table: Tlv, entries: list[Tlv], place: Place) -> None:
     fits = len(raw) % 2 == 0 and _OFFSETS_AT_LEAST <= len(offsets) <= len(starts)
     if not fits or offsets != starts[: len(offsets)]:
         raise place.error("offset_table", table.start)
-
-
-def _date(tlv: Tlv, place: Place) -> date | PartialDate:
-    value = digits(tlv.value, 8, tlv.value_start, place)
-    try:
-        return parse_date(value)
-    except ValueError:
-        raise place.error("bad_date", tlv.value_start) from None
-
-
-def _code(tlv: Tlv, place: Place) -> str:
-    value = sized(tlv, 1, place)
-    if not 0x21 <= value[0] <= 0x7E:
-        raise place.error("bad_text", tlv.value_start)
-    return value.decode("ascii")
 
 
 def parse_digests(data: bytes) -> DigestRecord:

@@ -65,6 +65,9 @@ class _Words(dict[str, object]):
 
     def __getitem__(self, name: str) -> object:
         value = self.get(name, "?")
-        if isinstance(value, str):
-            return _lookup(f"value.{name}.{value}", self._lang, None) or value
-        return value
+        if isinstance(value, tuple):  # several codes of one kind
+            return ("、" if self._lang == "ja" else ", ").join(self._one(name, v) for v in value)
+        return self._one(name, value) if isinstance(value, str) else value
+
+    def _one(self, name: str, value: object) -> str:
+        return _lookup(f"value.{name}.{value}", self._lang, None) or str(value)

@@ -19,14 +19,25 @@ from jpki.card import (
     check_card_present,
     check_text,
 )
+from jpki.card.surface_records import AgeRecord, FaceRecord
 from jpki.card.text_records import TextAttributes
-from jpki.card_map import TEXT_AP, Application, PinKind
+from jpki.card_map import SURFACE_AP, TEXT_AP, Application, PinKind
 from jpki.certificate import HolderAttributes, parse_certificate
 from jpki.certificate.kinds import Environment, Family
 from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedError
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 from jpki.verifying.login import check_signature
 from jpki.verifying.material import TrustMaterial, ValidationOptions
+from jpki.verifying.surface_check import (
+    SURFACE_KINDS,
+    SurfaceFindings,
+    binding,
+    crossed,
+    not_read,
+    only_outdated,
+    read_surface,
+    unsigned,
+)
 from jpki_apdu.errors import (
     FileNotFoundOnCardError,
     MalformedResponseError,
@@ -41,16 +52,15 @@ Progress = Callable[[str], None]
 """Told the code of each step as it begins: ``detect``, ``counters``, ``text``, ``auth`` ..."""
 
 _CHALLENGE = b"jpki-card-check/1\n"
-_TEXT_KINDS = (PinKind.TEXT, PinKind.NUMBER_B, PinKind.NUMBER_A)
-CHECKED_PINS = (*_TEXT_KINDS, PinKind.AUTH, PinKind.SIGN)
+CHECKED_PINS = (PinKind.TEXT, *SURFACE_KINDS, PinKind.AUTH, PinKind.SIGN)
 
 
 @dataclass(frozen=True, slots=True)
 class CardReport:
     """What ``check_card`` found.
 
-    ``attributes`` and ``number`` only if read (``number`` masks itself); ``sign_holder``:
-    the four attributes in the sign certificate. ``apdus``: commands sent (count).
+    ``attributes``, ``number``, ``face`` and ``age`` only if read (``number`` masks itself);
+    ``sign_holder``: the four attributes in the sign certificate. ``apdus``: commands sent (count).
     ``files``: files read (count).
     """
 
@@ -58,6 +68,8 @@ class CardReport:
     info: CardInfo
     attributes: TextAttributes | None = field(default=None, repr=False)
     number: MyNumber | None = field(default=None, repr=False)
+    face: FaceRecord | None = field(default=None, repr=False)
+    age: AgeRecord | None = field(default=None, repr=False)
     sign_holder: HolderAttributes | None = field(default=None, repr=False)
     apdus: int = 0
     files: int = 0
@@ -86,6 +98,8 @@ def check_card(
     progress: Progress | None = None,
 ) -> CardReport:
     """Read and verify a card. ``pins``: those that may be presented, each at most once.
+
+    A 照合番号 goes to the surface application only (one VERIFY for one entry).
 
     Without PINs it checks all that is free to read. The 個人番号 is read only with
     ``number_purpose`` and a PIN that opens it. Raises PinError as soon as a PIN is
@@ -118,6 +132,8 @@ class _CardCheck:
         self._attributes: TextAttributes | None = None
         self._number: MyNumber | None = None
         self._sign_holder: HolderAttributes | None = None
+        self._text_present: Check | None = None
+        self._face: SurfaceFindings | None = None
         self._files = 0
 
     def run(self) -> CardReport:
@@ -129,13 +145,18 @@ class _CardCheck:
         self._counters = {(c.application_name, c.kind): c for c in info.counters}
         self._files = 2  # token information and certificate availability
         self._text(info)
+        self._surface(info)
         self._auth(info)
         self._sign(info)
+        self._together()
+        read = self._face.evidence if self._face else None
         return CardReport(
             verdict=self._verdict(info),
             info=info,
             attributes=self._attributes,
             number=self._number,
+            face=read.face if read else None,
+            age=read.age if read else None,
             sign_holder=self._sign_holder,
             apdus=self._card.channel.apdus - before,
             files=self._files,
@@ -144,32 +165,30 @@ class _CardCheck:
     # 券面 data -----------------------------------------------------------------------
 
     def _text(self, info: CardInfo) -> None:
-        kinds = [kind for kind in _TEXT_KINDS if kind in self._pins]
-        if not kinds:
+        if PinKind.TEXT not in self._pins:
             present = TEXT_AP.name in info.applications
             code = "text_needs_pin" if present else "text_absent"
             self._add(Check("text_data", Outcome.NOT_RUN, code), self._found.genuine)
             return
         self._progress("text")
-        for kind in kinds:
-            self._present(kind, TEXT_AP)
-        evidence = self._text_evidence(set(kinds))
+        self._present(PinKind.TEXT, TEXT_AP)
+        evidence = self._text_evidence()
         self._attributes = evidence.attributes
         result = check_text(evidence, self._trust.cv_keys)
         for check in result.checks:
             self._add(check, self._found.genuine)
         self._found.records = True
-        present_check = check_card_present(
+        self._text_present = check_card_present(
             self._card.channel, TEXT_AP, result.key, problem=result.key_problem
         )
-        self._possession(present_check)
+        self._possession(self._text_present)
 
-    def _text_evidence(self, kinds: set[PinKind]) -> TextEvidence:
+    def _text_evidence(self) -> TextEvidence:
         text = self._card.text
-        attributes = text.attributes() if kinds & {PinKind.TEXT, PinKind.NUMBER_B} else None
+        attributes = text.attributes()
         number = text.number(self._purpose) if self._purpose is not None else None
         self._number = number.number if number else None
-        self._files += 3 + (attributes is not None) + (number is not None)
+        self._files += 4 + (number is not None)
         return TextEvidence(
             cv_certificate=text.cv_certificate(),
             digests=text.digests(),
@@ -177,6 +196,36 @@ class _CardCheck:
             number=number,
             ap_key=text.ap_key(),
         )
+
+    def _surface(self, info: CardInfo) -> None:
+        kinds = [kind for kind in SURFACE_KINDS if kind in self._pins]
+        if not kinds:
+            self._add(not_read(SURFACE_AP.name in info.applications), self._found.genuine)
+            return
+        self._progress("surface")
+        for kind in kinds:
+            self._present(kind, SURFACE_AP)
+        self._face = read_surface(self._card, self._trust, kinds, self._purpose)
+        for check in self._face.checks:
+            self._add(check, self._found.genuine)
+        self._found.records = True
+        self._files += self._face.files
+        self._possession(self._face.present)
+
+    def _together(self) -> None:
+        """What only all of it tells: is it one person's, and what is under no signature."""
+        bound = binding(self._text_present, self._face)
+        if bound is not None:
+            self._add(bound, self._found.genuine)
+        read = self._face.evidence if self._face else None
+        face, age = (read.face, read.age) if read else (None, None)
+        genuine = any(c.code == "text_data_genuine" for c in self._found.checks)
+        for check in crossed(self._attributes, face, age, self._sign_holder):
+            late = only_outdated(check, genuine)
+            self._add(check, self._found.in_force if late else self._found.genuine)
+        left = unsigned(self._attributes, face)
+        if left is not None:
+            self._add(left, self._found.genuine)
 
     # Certificates --------------------------------------------------------------------
 

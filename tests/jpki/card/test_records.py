@@ -30,7 +30,7 @@ from jpki.card.common_ap import parse_card_record
 from jpki.card.cv_certificate import key_name, parse_cv_certificate
 from jpki.card.jpki_ap import certificate_der, certificate_size
 from jpki.card.records import record_size
-from jpki.card.surface_ap import parse_surface_info
+from jpki.card.surface_records import parse_surface_info
 from jpki.card.text_records import (
     parse_ap_key,
     parse_attributes,

@@ -14,8 +14,8 @@ from card_files import (
     number_file,
     tlv,
 )
+from jpki.card.sex import Sex
 from jpki.card.text_records import (
-    Sex,
     parse_attributes,
     parse_basic_info,
     parse_number,
