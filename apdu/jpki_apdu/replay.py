@@ -36,7 +36,7 @@ SYNTHETIC = "synthetic"
 
 _OPEN = re.compile(r"limits=([0-9]{1,3})/([0-9]{1,5}) atr=((?:[0-9A-F]{2}){0,33}) reader=(.+)")
 _EVENTS = frozenset(("exclusive", "shared", "power-off", "reset", "close", END))
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)+")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ \t]*)+")
 
 # What a connection may raise, by the code that a recording has for it.
 _ERRORS: dict[str, type[CardError]] = {
@@ -125,7 +125,7 @@ def _replay(text: Text, path: Path | str) -> Replay:
     except ValueError as exc:
         raise malformed(path, number, "line") from exc
     steps = tuple((number, _step(path, number, line)) for number, line in text.lines[1:])
-    _check_order(path, steps, ended=text.ended)
+    _check_order(path, number, steps, ended=text.ended)
     return Replay(
         str(path), text.headers, opening[4], bytes.fromhex(opening[3]), limits, steps[:-1]
     )
@@ -149,17 +149,19 @@ def _step(path: Path | str, number: int, line: str) -> Step:
     raise malformed(path, number, "line")
 
 
-def _check_order(path: Path | str, steps: tuple[tuple[int, Step], ...], *, ended: bool) -> None:
+def _check_order(
+    path: Path | str, last: int, steps: tuple[tuple[int, Step], ...], *, ended: bool
+) -> None:
     """Every command has its answer and nothing else has one; the last line is the end."""
     before: Step | None = None
-    for number, step in steps:
+    for last, step in steps:
         asked, answered = isinstance(before, Sent), isinstance(step, Answer)
         settled = answered if asked else not answered
         if before == Event(END) or not (settled or isinstance(step, Failure)):
-            raise malformed(path, number, "order")
+            raise malformed(path, last, "order")
         before = step
     if not ended or before != Event(END):
-        raise malformed(path, steps[-1][0] if steps else 1, "truncated")
+        raise malformed(path, last, "truncated")
 
 
 class ReplayConnection(CardConnection):
