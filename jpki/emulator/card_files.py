@@ -20,6 +20,7 @@ from jpki.emulator.files import (
     content,
 )
 from jpki.emulator.jpki_files import jpki_application
+from jpki.emulator.licence_files import licence_application
 from jpki.emulator.profile import CONTACT_ATR
 from jpki.emulator.surface_files import surface_application
 from jpki.emulator.text_files import text_application
@@ -69,6 +70,7 @@ _APPLICATIONS: dict[str, Callable[[Builder], ApplicationImage]] = {
     "text": text_application,
     "common": common_application,
     "juki": juki_application,
+    "licence": licence_application,
 }
 
 

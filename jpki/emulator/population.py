@@ -38,6 +38,7 @@ BUILT_IN: tuple[str, ...] = (
     "old-g2",
     "android",
     "iphone",
+    "driver",
     "forged",
     "copied",
 )

@@ -5,7 +5,7 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
 
     schema = "jpki.card/1"
     name = "hanako"                     # letters, digits, hyphens
-    applications = ["jpki", "surface", "text", "common", "juki"]    # all, unless said
+    applications = ["jpki", "surface", "text", "common", "juki"]    # these, unless said; "licence"
 
     [holder]                            # an invented person
     name = "番号　花子"                  # as in the data: U+3000 between the names
@@ -41,12 +41,14 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
     file = "own.der"                    # own certificate instead of all of the above,
     key = "own.pem"                     # with its private key, both beside the card file
 
-    [pins]                              # auth sign text juki common
+    [pins]                              # auth sign text juki common, and licence if it is there
     auth = "1234"
     unset = ["sign"]                    # never set: no try from the beginning
 
     [tries]                             # tries left at the start, any PIN kind
     auth = 0
+
+    [licence]                           # with that application; see jpki.emulator.licence_profile
 
     [quirks]                            # see jpki.emulator.quirks
 
@@ -77,12 +79,14 @@ from pathlib import Path
 from jpki.card_map import PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault
+from jpki.emulator.licence_profile import LicenceProfile
 from jpki.emulator.quirks import Quirks
 from jpki.emulator.timing import Timing
 
 SCHEMA = "jpki.card/1"
 
-APPLICATION_NAMES = ("jpki", "surface", "text", "common", "juki")
+USUAL_APPLICATIONS = ("jpki", "surface", "text", "common", "juki")
+APPLICATION_NAMES = (*USUAL_APPLICATIONS, "licence")
 
 CONTACT_ATR = bytes.fromhex("3bda13ff8131fb468012392f31c173c601c03b")  # A [OS] [PT]
 CONTACTLESS_ATR = bytes.fromhex("3b888001000005e0b381a1007f")  # A [PT]
@@ -152,6 +156,7 @@ class CardProfile:
     slot: int
     operating_slot: int
     text_name: str | None = field(default=None, repr=False)
+    licence: LicenceProfile | None = None
     faults: tuple[Fault, ...] = ()
     timing: Timing | None = None
     timed: bool = True

@@ -13,11 +13,13 @@ from pathlib import Path
 from jpki.card_map import PIN_RULES, PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault, fault_of
+from jpki.emulator.licence_profile import LicenceProfile, licence_profile
 from jpki.emulator.profile import (
     APPLICATION_NAMES,
     CONTACT_ATR,
     CONTACTLESS_ATR,
     SCHEMA,
+    USUAL_APPLICATIONS,
     CardProfile,
     CertificateProfile,
     DateRule,
@@ -49,6 +51,7 @@ _DEFAULT_PINS = {
     PinKind.JUKI: "1234",
     PinKind.COMMON: "1234",
 }
+_CHOSEN = {**_DEFAULT_PINS, PinKind.LICENCE: "1234"}
 _COUNTED = (*_DEFAULT_PINS, PinKind.NUMBER_A, PinKind.NUMBER_B, PinKind.BIRTH)
 
 
@@ -82,6 +85,8 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         top.fail("name", "bad_value")
     holder = _holder(top.table("holder", required=True))
     certificates = _certificates(top.table("certificates"), folder)
+    applications = top.texts("applications", APPLICATION_NAMES, USUAL_APPLICATIONS)
+    chosen = _chosen(applications, without_sign=not certificates[Family.SIGN].present)
     card = top.table("card")
     token = TokenKind(card.choice("token", [kind.value for kind in TokenKind], TokenKind.CARD))
     atr = _atr(card)
@@ -97,14 +102,15 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         security_code=security_code,
         token=token,
         atr=atr,
-        applications=top.texts("applications", APPLICATION_NAMES, APPLICATION_NAMES),
+        applications=applications,
         certificates=certificates,
-        pins=_pins(top.table("pins"), without_sign=not certificates[Family.SIGN].present),
-        tries=_tries(top.table("tries")),
+        pins=_pins(top.table("pins"), chosen),
+        tries=_tries(top.table("tries"), applications),
         quirks=_quirks(top.table("quirks")),
         slot=slot,
         operating_slot=alter.number("keys", 0, MAX_SLOT, slot),
         text_name=alter.optional_text("text_name"),
+        licence=_licence(top, applications),
         faults=tuple(_fault(table) for table in top.tables("faults")),
     )
     alter.done()
@@ -120,6 +126,14 @@ def _slot(table: Table) -> int:
     return slot
 
 
+def _licence(top: Table, applications: tuple[str, ...]) -> LicenceProfile | None:
+    if "licence" in applications:
+        return licence_profile(top.table("licence"))
+    if top.has("licence"):
+        top.fail("licence", "contradiction")
+    return None
+
+
 def _contradictions(top: Table, profile: CardProfile) -> None:
     """What each key allows by itself and all of them together do not."""
     if "jpki" not in profile.applications:
@@ -129,7 +143,7 @@ def _contradictions(top: Table, profile: CardProfile) -> None:
     if profile.text_name is not None and "text" not in profile.applications:
         top.fail("alter.text_name", "contradiction")
     for kind, tries in profile.tries.items():
-        if tries and kind in _DEFAULT_PINS and kind not in profile.pins:
+        if tries and kind in _CHOSEN and kind not in profile.pins:
             top.fail(f"tries.{kind.value}", "contradiction")
 
 
@@ -244,16 +258,26 @@ def _certificate(table: Table, folder: Path | None) -> CertificateProfile:
     return CertificateProfile(present, generation, serial, reason, days, file, key)
 
 
-def _pins(table: Table, *, without_sign: bool) -> dict[PinKind, str]:
-    unset = table.texts("unset", [kind.value for kind in _DEFAULT_PINS], ())
+def _chosen(applications: tuple[str, ...], *, without_sign: bool) -> dict[PinKind, str | None]:
+    """The PINs this card has, with their usual values; None: never set."""
+    kinds: dict[PinKind, str | None] = dict(_DEFAULT_PINS)
+    if without_sign:
+        kinds[PinKind.SIGN] = None
+    if "licence" in applications:
+        kinds[PinKind.LICENCE] = _CHOSEN[PinKind.LICENCE]
+    return kinds
+
+
+def _pins(table: Table, chosen: dict[PinKind, str | None]) -> dict[PinKind, str]:
+    unset = table.texts("unset", [kind.value for kind in chosen], ())
     pins: dict[PinKind, str] = {}
-    for kind, default in _DEFAULT_PINS.items():
+    for kind, default in chosen.items():
         given = table.optional_text(kind.value)
-        never = kind.value in unset or (kind is PinKind.SIGN and without_sign)
-        if never and given is not None:
-            table.fail(kind.value, "contradiction")
-        if not never:
-            pins[kind] = _pin(table, kind, default if given is None else given)
+        if default is None or kind.value in unset:
+            if given is not None:
+                table.fail(kind.value, "contradiction")
+            continue
+        pins[kind] = _pin(table, kind, default if given is None else given)
     table.done()
     return pins
 
@@ -266,10 +290,11 @@ def _pin(table: Table, kind: PinKind, value: str) -> str:
     return value
 
 
-def _tries(table: Table) -> dict[PinKind, int]:
+def _tries(table: Table, applications: tuple[str, ...]) -> dict[PinKind, int]:
+    licence = (PinKind.LICENCE,) if "licence" in applications else ()
     tries = {
         kind: table.number(kind.value, 0, PIN_RULES[kind].tries)
-        for kind in _COUNTED
+        for kind in (*_COUNTED, *licence)
         if table.has(kind.value)
     }
     table.done()

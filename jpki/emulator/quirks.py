@@ -21,6 +21,8 @@ class Quirks:
     ``end_of_file``: a read that meets the end of the file, ``9000`` or ``6282``.
     ``offset_past_end``: a read that begins at or after it, ``6B00``, ``6282`` or ``9000``.
     ``nonminimal_lengths``: records in the text application use the 82 form throughout [MY].
+    ``licence_tags``: tags of 100 and above in the licence application, ``raw`` or ``ber``.
+    ``licence_unset``: without a licence PIN its files are ``open`` [TB] or want ``asterisks``.
     ``mf_intermediate``: GET DATA 7F21 exists; it is absent on older cards [MC].
     ``max_reply``: most data bytes in one reply (0 = no limit); a longer read comes back
     short, any other longer reply as 61xx and GET RESPONSE.
@@ -37,6 +39,8 @@ class Quirks:
     end_of_file: str = "9000"
     offset_past_end: str = "6B00"
     nonminimal_lengths: bool = False
+    licence_tags: str = "raw"
+    licence_unset: str = "open"
     mf_intermediate: bool = True
     max_reply: int = 0
 
@@ -47,5 +51,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "verified_query": ("63Cx", "9000"),
     "end_of_file": ("9000", "6282"),
     "offset_past_end": ("6B00", "6282", "9000"),
+    "licence_tags": ("raw", "ber"),
+    "licence_unset": ("open", "asterisks"),
 }
 """Allowed values of the switches that are not simply on or off."""

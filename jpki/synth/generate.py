@@ -38,7 +38,7 @@ def wanted() -> list[str]:
     names += [f"ocsp-{family}-{n}" for family in ("sign", "auth") for n in generations]
     names += ["cv-mf", "cv-surface", "cv-text"]
     names += [f"municipality-{place.key_number}" for place in MUNICIPALITIES.values()]
-    names += ["tsa", "rogue-ca", "rogue-cv", *WEAK_KEYS, *EC_KEYS]
+    names += ["tsa", "licence-signer", "rogue-ca", "rogue-cv", *WEAK_KEYS, *EC_KEYS]
     names += [f"card-{slot:02}-{role}" for slot in range(CARD_SLOTS) for role in CARD_ROLES]
     return names
 
