@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,50 @@ def test_show_pins(cli: Cli) -> None:
 def test_no_such_card(cli: Cli) -> None:
     done = cli("emulate", "--card", "nobody", "--show-pins", "--json")
     assert (done.code, done.json["code"]) == (1, "card_file")
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (("--fault", "card:6Cxx", "--fault", "pull:before"), "fault_spec"),
+        (("--fault", "537686677188"), "fault_spec"),
+        (("--fault", "busy:open"), "fault_in_process"),
+        (("--timing", "107"), "usage_choice"),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_faults_that_cannot_be(cli: Cli, given: tuple[str, ...], code: str, lang: str) -> None:
+    """Refused as a wrong call, saying which; what was typed is not repeated."""
+    done = cli("emulate", "--card", "hanako", "--lang", lang, *given, "--json")
+    assert (done.code, done.json["code"]) == (2, code)
+    assert "?" not in str(done.json["message"])
+    assert "537686677188" not in done.out + done.err
+    if "pull:before" in given:
+        assert {"en": "fault 2, its moment", "ja": "2番目の時点"}[lang] in str(done.json["message"])
+
+
+def test_a_card_that_misbehaves_is_served() -> None:
+    """Pulled out at its first command, it is out: the emulator ends by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        faults = ("--fault", "pull:during@1", "--timing", "848")
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(_emulate, where, faults)
+            server.settimeout(20)
+            reader, _ = server.accept()
+            with reader:
+                reader.settimeout(20)
+                _send(reader, b"\x01")
+                _send(reader, bytes.fromhex("00A4040C0AD392F000260100000001"))
+                assert reader.recv(2) == b""
+            done = running.result(timeout=20)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["apdus"] == 1
+
+
+def _emulate(where: str, more: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "jpki_cli", "emulate", "--card", "hanako", "--json"]
+    return subprocess.run([*command, "--vpcd", where, *more], capture_output=True, timeout=20)
 
 
 def test_no_virtual_reader_there(cli: Cli) -> None:
