@@ -88,6 +88,21 @@ class PinFormatError(JpkiError, ValueError):
     default_code = "pin_format"
 
 
+class ApplicationPinError(CardError):
+    """A PIN of an application in the free area was refused, or not presented.
+
+    ``application``, ``pin`` (their ids in the registry), ``attempts_left`` (None = not known).
+    """
+
+    default_code = "pin_of_application"
+
+    @property
+    def attempts_left(self) -> int | None:
+        """Tries left (count), or None where nobody can know."""
+        left = self.values.get("attempts_left")
+        return left if isinstance(left, int) else None
+
+
 class NumberNotAllowedError(JpkiError):
     """The 個人番号 may not be read for this purpose (番号法15, 19, 20条)."""
 
@@ -146,6 +161,22 @@ class CardFileError(JpkiError):
     """An emulated card's TOML or state file: unusable. ``path``, ``place``, ``reason``."""
 
     default_code = "card_file"
+
+
+class CardLayoutError(JpkiError):
+    """A layout file (what is where on a kind of card): unusable. ``place``, ``reason``."""
+
+    default_code = "card_layout"
+
+
+class SecureMessagingError(CardError):
+    """Secure messaging did not begin, or has ended. Nothing is read in the clear instead.
+
+    Codes: ``sm_not_supported``, ``sm_needs_pin``, ``sm_needs_extended``, ``sm_refused``,
+    ``sm_ended``, ``sm_objects_missing``, ``sm_objects_wrong``, ``sm_garbled``, ``sm_bad_key``.
+    """
+
+    default_code = "sm_refused"
 
 
 class FaultSpecError(JpkiError, ValueError):

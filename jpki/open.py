@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jpki.card import Card
+from jpki.card.layout import TODAY, CardLayout, invented_layouts
 from jpki.certificate.kinds import Environment
+from jpki.errors import NotOurCardError
 from jpki.validation.trust import TrustStore
 from jpki.verifying.material import TrustMaterial
 from jpki.verifying.sources import read_certificates
@@ -198,17 +200,23 @@ def open_card(
     wait: float | None = None,
     at: datetime | None = None,
     needs_pin: bool = False,
+    trust: str = Environment.PRODUCTION,
 ) -> OpenedCard:
     """Open the card of ours behind ``uri`` and detect it.
+
+    ``trust``: as for ``load_trust``. Under ``test``, and for ``virtual:``, a card is also
+    looked for by the invented layouts; elsewhere such a card is none of ours.
 
     With ``pcsc:`` and several readers that hold a card of ours, ``needs_pin`` refuses to
     guess (SeveralReadersError, ``names``); otherwise the first is taken and the rest are
     named in ``others``. Raises TransportError, NotOurCardError, UnsupportedTokenError.
     """
     candidates = _candidates(uri)
+    invented = trust == Environment.TEST or uri.partition(":")[0] == VIRTUAL
+    layouts = (TODAY, *(invented_layouts() if invented else ()))
     if len(candidates) < 2:
-        return _detected(open_connection(uri, wait=wait, at=at), uri)
-    found, refusal = _ours(candidates, keep_all=needs_pin)
+        return _detected(open_connection(uri, wait=wait, at=at), layouts)
+    found, refusal = _ours(candidates, layouts, keep_all=needs_pin)
     if not found:
         raise refusal or NoCardError(reader=uri)
     if needs_pin and len(found) > 1:
@@ -229,12 +237,14 @@ def _candidates(uri: str) -> list[str]:
     return [state.name for state in readers.list_readers() if state.card_present]
 
 
-def _ours(names: Iterable[str], *, keep_all: bool) -> tuple[list[OpenedCard], CardError | None]:
+def _ours(
+    names: Iterable[str], layouts: Sequence[CardLayout], *, keep_all: bool
+) -> tuple[list[OpenedCard], CardError | None]:
     found: list[OpenedCard] = []
     refusal: CardError | None = None
     for name in names:
         try:
-            found.append(_detected(readers.open_reader(f"pcsc:{name}"), name))
+            found.append(_detected(readers.open_reader(f"pcsc:{name}"), layouts))
         except ReaderBusyError as exc:
             # A busy reader may hold a card of ours: it counts as a reason, not as a card.
             refusal = exc
@@ -245,14 +255,24 @@ def _ours(names: Iterable[str], *, keep_all: bool) -> tuple[list[OpenedCard], Ca
     return found, refusal
 
 
-def _detected(connection: CardConnection, reader: str) -> OpenedCard:
-    card = Card(connection, limits=ReaderMemory.of_user().limits(connection.name))
+def _detected(connection: CardConnection, layouts: Sequence[CardLayout]) -> OpenedCard:
+    """The card as the first layout that fits it; the refusal is that of the first."""
+    refusal: CardError | None = None
+    limits = ReaderMemory.of_user().limits(connection.name)
+    card = Card(connection, limits=limits)
     try:
-        card.detect()
+        for layout in layouts:
+            card = Card(connection, limits=limits, layout=layout)
+            try:
+                card.detect()
+            except NotOurCardError as exc:
+                refusal = refusal or exc
+            else:
+                return OpenedCard(card, connection.name, emulated=connection.synthetic)
+        raise refusal or NotOurCardError(seen="unknown")
     except BaseException:
         card.close()
         raise
-    return OpenedCard(card, connection.name, emulated=connection.synthetic)
 
 
 def load_trust(
@@ -261,9 +281,9 @@ def load_trust(
     """What ``--trust NAME`` brings.
 
     ``production``: the six pinned roots; their certificates come from ``ca_files`` or the
-    card. ``test``: JPKI-SYNTH's roots, CV keys and CRLs as of ``at``. ``jlis-test``: the
-    roots J-LIS lends, from ``ca_files``. Anything else is a file or folder whose
-    certificates are the anchors. Raises InputFileError, TrustRootError.
+    card. ``test``: JPKI-SYNTH's roots (the P-384 ones too), CV keys and CRLs as of ``at``.
+    ``jlis-test``: the roots J-LIS lends, from ``ca_files``. Anything else is a file or folder
+    whose certificates are the anchors. Raises InputFileError, TrustRootError.
     """
     from jpki.card import cv_keys
 
@@ -284,9 +304,9 @@ def _test_trust(at: datetime | None) -> TrustMaterial:
 
     pki = SynthPki(at)
     populate(pki)
-    return TrustMaterial(
-        TrustStore(Environment.TEST, pki.trust_anchors()), pki.cv_ca_keys(), tuple(pki.crls())
-    )
+    anchors = (*pki.trust_anchors(), *pki.next_trust_anchors())
+    crls = (*pki.crls(), *pki.next_crls())
+    return TrustMaterial(TrustStore(Environment.TEST, anchors), pki.cv_ca_keys(), crls)
 
 
 __all__ = [

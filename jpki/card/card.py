@@ -11,6 +11,7 @@ from typing import Self
 from jpki.card.common_ap import CommonAp
 from jpki.card.jpki_ap import JpkiAp
 from jpki.card.juki_ap import JukiAp
+from jpki.card.layout import TODAY, CardLayout
 from jpki.card.licence_ap import LicenceAp
 from jpki.card.mf import MasterFile
 from jpki.card.pin import PinCounter, PinGuard, PinState
@@ -18,7 +19,7 @@ from jpki.card.selection import select_application
 from jpki.card.surface_ap import SurfaceAp
 from jpki.card.text_ap import TextAp
 from jpki.card.token import Availability, Token, detect
-from jpki.card_map import APPLICATIONS, Application
+from jpki.card_map import Application
 from jpki_apdu.channel import Channel
 from jpki_apdu.connection import CardConnection, ReplyLimits
 from jpki_apdu.errors import CardError, StatusWordError
@@ -46,6 +47,7 @@ class Card:
 
     Nothing is cached across cards; what was verified is forgotten by the card when this
     is closed, because closing powers it off. ``limits`` and ``sfi`` as for ``Channel``.
+    ``layout``: what kind of card it is read as.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Card:
         *,
         limits: ReplyLimits | None = None,
         sfi: bool | None = None,
+        layout: CardLayout = TODAY,
     ) -> None:
         self._connection = connection
+        self._layout = layout
         self.channel = Channel(connection, limits=limits, sfi=sfi)
-        self.pins = PinGuard(self.channel)
-        self.jpki = JpkiAp(self.channel)
+        self.pins = PinGuard(self.channel, layout)
+        self.jpki = JpkiAp(self.channel, layout)
         self.text = TextAp(self.channel)
         self.surface = SurfaceAp(self.channel)
         self.common = CommonAp(self.channel)
@@ -71,13 +75,17 @@ class Card:
     def connection(self) -> CardConnection:
         return self._connection
 
+    @property
+    def layout(self) -> CardLayout:
+        return self._layout
+
     def detect(self) -> Token:
         """What this is. Costs SELECT (shared with what follows) and one read, the first time.
 
         Raises NotOurCardError, UnsupportedTokenError, CardDataError.
         """
         if self._token is None:
-            self._token = detect(self.channel)
+            self._token = detect(self.channel, self._layout)
         return self._token
 
     def info(self) -> CardInfo:
@@ -85,7 +93,7 @@ class Card:
         token = self.detect()
         certificates = self.jpki.availability()
         counters = self.pins.counters()
-        present = tuple(a.name for a in APPLICATIONS if self._has(a, counters))
+        present = tuple(a.name for a in self._layout.applications if self._has(a, counters))
         return CardInfo(token, self.interface, present, certificates, counters)
 
     def _has(self, application: Application, counters: tuple[PinCounter, ...]) -> bool:

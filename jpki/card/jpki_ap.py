@@ -6,10 +6,12 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
+from jpki.card.ecdsa import ecdsa_der
+from jpki.card.layout import TODAY, CardLayout
 from jpki.card.records import Place, is_filler
 from jpki.card.selection import read_file, select_application
 from jpki.card.token import Availability, availability
-from jpki.card_map import JPKI_AP, PinKind
+from jpki.card_map import JPKI_AP, Application, PinKind
 from jpki.errors import NoCertificateError
 from jpki_apdu.channel import Channel
 from jpki_apdu.errors import (
@@ -32,7 +34,7 @@ _KEYS: dict[PinKind, str] = {PinKind.AUTH: "auth-key", PinKind.SIGN: "sign-key"}
 _SEQUENCE = 0x30
 _MAX_CERTIFICATE = 0x7FFF  # what READ BINARY can address
 _MAX_SIGN_INPUT = 245  # bytes: what PKCS#1 v1.5 leaves of 2048 bits; P1 = 00 [MC]
-_SIGNATURE_SIZES = (256, 96)  # bytes: RSA-2048 [MC]; P-384 as of the next card [TF2024]
+_SIGNATURE_SIZE = 256  # bytes: RSA-2048 [MC]
 _SHA256_PREFIX = bytes.fromhex("3031300D060960864801650304020105000420")  # [RFC8017 9.2]
 
 
@@ -65,13 +67,15 @@ def _der_size(head: bytes) -> int | None:
     return 2 + count + int.from_bytes(head[2 : 2 + count], "big")
 
 
-def certificate_der(data: bytes, which: CertificateName) -> bytes:
+def certificate_der(
+    data: bytes, which: CertificateName, application: Application = JPKI_AP
+) -> bytes:
     """The DER of a certificate file, without the filler after it.
 
     Raises NoCertificateError for a file of filler, CardDataError (truncated, over_long,
     wrong_tag) for anything that is not one whole SEQUENCE.
     """
-    place = Place(JPKI_AP.name, JPKI_AP.file(_FILES[which]).fid)
+    place = Place(application.name, application.file(_FILES[which]).fid)
     if is_filler(data[:4]):
         raise NoCertificateError(which=which)
     if data[0] != _SEQUENCE:
@@ -89,10 +93,15 @@ def certificate_der(data: bytes, which: CertificateName) -> bytes:
 
 
 class JpkiAp:
-    """公的個人認証AP of one card. SELECTs itself when first used."""
+    """公的個人認証AP of one card. SELECTs itself when first used.
 
-    def __init__(self, channel: Channel) -> None:
+    ``layout``: where things are on this kind of card; keys are RSA-2048 unless it says P-384.
+    """
+
+    def __init__(self, channel: Channel, layout: CardLayout = TODAY) -> None:
         self._channel = channel
+        self._layout = layout
+        self._ap = layout.jpki
 
     def certificate(self, which: CertificateName) -> bytes:
         """DER of a certificate; the file's header says its size.
@@ -102,18 +111,18 @@ class JpkiAp:
         NoCertificateError, CardDataError.
         """
         try:
-            data = read_file(self._channel, JPKI_AP, _FILES[which], certificate_size)
+            data = read_file(self._channel, self._ap, _FILES[which], certificate_size)
         except SecurityStatusError as exc:
             raise _needs_pin(exc, "certificate_needs_pin", which.removesuffix("-ca")) from exc
         except FileNotFoundOnCardError as exc:
             if exc.code == "application_absent":
                 raise
             raise NoCertificateError(which=which) from exc
-        return certificate_der(data, which)
+        return certificate_der(data, which, self._ap)
 
     def availability(self) -> Availability:
         """Which certificates are present (EF 0008)."""
-        return availability(self._channel)
+        return availability(self._channel, self._layout)
 
     def sign_digest(self, kind: KeyKind, digest_info: bytes, p1: int = 0) -> bytes:
         """Sign with the key of ``kind``; its PIN has to be verified first.
@@ -125,22 +134,39 @@ class JpkiAp:
         """
         if not 1 <= len(digest_info) <= _MAX_SIGN_INPUT:
             raise ValueError(f"a card signs 1 to {_MAX_SIGN_INPUT} bytes")
-        select_application(self._channel, JPKI_AP)
-        fid = JPKI_AP.file(_KEYS[kind]).fid
-        try:
-            made = self._channel.compute_signature(JPKI_AP.aid, fid, digest_info, p1=p1)
-        except SecurityStatusError as exc:
-            raise _needs_pin(exc, "key_needs_pin", kind.value) from exc
-        if len(made) not in _SIGNATURE_SIZES:
+        made = self._compute(kind, digest_info, p1)
+        if len(made) != _SIGNATURE_SIZE:
             # A reader that carries less cuts it off; it must not pass for a wrong signature.
-            raise MalformedResponseError(
-                reason="length", asked=_SIGNATURE_SIZES[0], received=len(made)
-            )
+            raise MalformedResponseError(reason="length", asked=_SIGNATURE_SIZE, received=len(made))
         return made
 
+    def sign_hash(self, kind: KeyKind, digest: bytes) -> bytes:
+        """Sign a SHA-384 hash (48 bytes) with the P-384 key of ``kind``, as the layout says.
+
+        Returns the signature as DER, whatever form the card writes. The PIN comes first.
+        Raises ValueError under a layout with RSA keys, MalformedResponseError ``signature``.
+        """
+        rule = self._layout.ecdsa
+        if rule is None or len(digest) != hashlib.sha384().digest_size:
+            raise ValueError("a P-384 key signs a SHA-384 hash")
+        return ecdsa_der(self._compute(kind, digest, rule.p1), rule.form)
+
     def authenticate(self, data: bytes) -> bytes:
-        """Sign ``data`` for a login: auth key, PKCS#1 v1.5, SHA-256. The auth PIN comes first."""
+        """Sign ``data`` for a login with the auth key; the auth PIN comes first.
+
+        RSA: PKCS#1 v1.5 with SHA-256. P-384: ECDSA with SHA-384, as DER.
+        """
+        if self._layout.ecdsa is not None:
+            return self.sign_hash(PinKind.AUTH, hashlib.sha384(data).digest())
         return self.sign_digest(PinKind.AUTH, sha256_digest_info(data))
+
+    def _compute(self, kind: KeyKind, data: bytes, p1: int) -> bytes:
+        select_application(self._channel, self._ap)
+        fid = self._ap.file(_KEYS[kind]).fid
+        try:
+            return self._channel.compute_signature(self._ap.aid, fid, data, p1=p1)
+        except SecurityStatusError as exc:
+            raise _needs_pin(exc, "key_needs_pin", kind.value) from exc
 
 
 def _needs_pin(exc: SecurityStatusError, code: str, kind: str) -> SecurityStatusError:

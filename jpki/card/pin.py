@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from jpki.card.layout import TODAY, CardLayout
 from jpki.card.pin_format import check_format, format_error, wipe
 from jpki.card.selection import select_application
 from jpki.card_map import (
@@ -17,11 +18,11 @@ from jpki.card_map import (
     JUKI_AP,
     LICENCE_AP,
     PIN_HOME,
-    PIN_RULES,
     SURFACE_AP,
     TEXT_AP,
     Application,
     PinKind,
+    PinRule,
 )
 from jpki.errors import (
     NotOurCardError,
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 _VERIFY = 0x20
 _BLOCKED = frozenset((0x63C0, 0x6983, 0x6984))  # 6984: this card's locked PIN [MY] [C3] [MC]
 _NO_SUCH_PIN = frozenset((0x6A82, 0x6A88))
+_NOT_HERE = StatusWord(0x6A82)
 _UNLIMITED = 0x6300  # [JICSAP]
 
 # CHANGE by application: JPKI and text take CHANGE REFERENCE DATA with the new value only
@@ -102,7 +104,7 @@ class PinCounter:
     state: PinState
 
 
-def _counter(kind: PinKind, application: Application, sw: StatusWord) -> PinCounter:
+def _counter(rule: PinRule, application: Application, sw: StatusWord) -> PinCounter:
     """What the answer to a status query means."""
     left: int | None = None
     state = PinState.UNKNOWN
@@ -116,7 +118,7 @@ def _counter(kind: PinKind, application: Application, sw: StatusWord) -> PinCoun
         state = PinState.OK  # verified already: some cards say so instead of counting
     elif sw in _NO_SUCH_PIN:
         state = PinState.ABSENT
-    return PinCounter(kind, application.name, left, PIN_RULES[kind].tries, state)
+    return PinCounter(rule.kind, application.name, left, rule.tries, state)
 
 
 class PinGuard:
@@ -126,8 +128,9 @@ class PinGuard:
     a verification belongs to the card, not to the program that made it.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, layout: CardLayout = TODAY) -> None:
         self._channel = channel
+        self._layout = layout
         self._hold = ExitStack()
         self._held = False
 
@@ -142,30 +145,59 @@ class PinGuard:
         """
         wanted = [
             (application, kind)
-            for application, kind in _COUNTERS + _LICENCE
+            for application, kind in self._places()
             if (kind in kinds if kinds else application is not LICENCE_AP)
         ]
         refused: dict[str, StatusWord] = {}
         found: list[PinCounter] = []
         for application, kind in wanted:
             name = application.name
+            home = self._layout.holds(name, kind)
+            if home is None:
+                found.append(self._counter(kind, application, _NOT_HERE))
+                continue
             if name not in refused:
                 try:
-                    select_application(self._channel, application)
+                    select_application(self._channel, home)
                 except StatusWordError as exc:
                     refused[name] = exc.sw
-            sw = refused[name] if name in refused else self._query(kind, application)
-            found.append(_counter(kind, application, sw))
+            sw = refused[name] if name in refused else self._query(kind, home)
+            found.append(self._counter(kind, home, sw))
         if JPKI_AP.name in refused and all(a.name in refused for a, _ in wanted):
             raise NotOurCardError(seen="unknown")
         return tuple(found)
 
+    def _places(self) -> tuple[tuple[Application, PinKind], ...]:
+        """Every counter of ``pin status`` and the licence's, and those that are new here."""
+        known = _COUNTERS + _LICENCE
+        names = {(application.name, kind) for application, kind in known}
+        return known + tuple(
+            (application, entry.pin)
+            for application in self._layout.applications
+            for entry in application.files.values()
+            if entry.pin is not None and (application.name, entry.pin) not in names
+        )
+
+    def _counter(self, kind: PinKind, application: Application, sw: StatusWord) -> PinCounter:
+        return _counter(self._layout.pin_rules[kind], application, sw)
+
+    def _home(self, kind: PinKind, application: Application | None) -> Application:
+        """Where a PIN is presented, as the layout has it. Raises PinError ``pin_absent``."""
+        asked = application or self._layout.homes.get(kind, PIN_HOME[kind])
+        home = self._layout.holds(asked.name, kind)
+        if home is None:
+            raise PinError(kind, None, "pin_absent", application=asked.name)
+        return home
+
     def counter(self, kind: PinKind, application: Application | None = None) -> PinCounter:
         """The counter of one PIN in ``application`` (None: where it is at home)."""
-        home = application or PIN_HOME[kind]
+        try:
+            home = self._home(kind, application)
+        except PinError:
+            return self._counter(kind, application or PIN_HOME[kind], _NOT_HERE)
         if not self._enter(home):
-            return _counter(kind, home, StatusWord(0x6A82))
-        return _counter(kind, home, self._query(kind, home))
+            return self._counter(kind, home, _NOT_HERE)
+        return self._counter(kind, home, self._query(kind, home))
 
     def verify(
         self,
@@ -184,9 +216,9 @@ class PinGuard:
         StatusWordError ``pin_refused``, PinOutcomeUnknownError if the link dropped.
         """
         _demand_buffers(value)
-        home = application or PIN_HOME[kind]
         try:
-            check_format(kind, value)
+            check_format(kind, value, rule=self._layout.pin_rules[kind])
+            home = self._home(kind, application)
             with self._exclusive():
                 before = self._admit(kind, home, last_try)
                 return self._present(before, home, value)
@@ -208,8 +240,9 @@ class PinGuard:
         try:
             if kind not in _CHANGE:
                 raise PinError(kind, None, "pin_unchangeable")
-            check_format(kind, old)
-            check_format(kind, new, setting=True)
+            rule = self._layout.pin_rules[kind]
+            check_format(kind, old, rule=rule)
+            check_format(kind, new, setting=True, rule=rule)
             if old == new:
                 raise format_error(kind, "same")
             verified = self.verify(kind, old, last_try=last_try)
@@ -259,7 +292,7 @@ class PinGuard:
         if not self._enter(application):
             raise PinError(kind, None, "pin_absent", application=application.name)
         sw = self._query(kind, application)
-        before = _counter(kind, application, sw)
+        before = self._counter(kind, application, sw)
         if before.state is PinState.ABSENT:
             raise PinError(kind, None, "pin_absent", application=application.name)
         if before.state is PinState.BLOCKED:
@@ -303,9 +336,8 @@ class PinGuard:
     ) -> StatusWordError:
         """A word that does not count tries: ask the counter, which costs none."""
         try:
-            left = _counter(
-                before.kind, application, self._query(before.kind, application)
-            ).attempts_left
+            sw = self._query(before.kind, application)
+            left = self._counter(before.kind, application, sw).attempts_left
         except CardError:
             left = None
         error = StatusWordError(sw, _VERIFY, "pin_refused")
@@ -313,7 +345,7 @@ class PinGuard:
         return error
 
     def _set(self, kind: PinKind, new: bytearray) -> None:
-        home = PIN_HOME[kind]
+        home = self._home(kind, None)
         cla, ins, p1 = _CHANGE[kind]
         self._channel.select_file(home.pin_file(kind).fid)  # if this fails nothing was changed
         try:

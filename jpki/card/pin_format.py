@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 
 from jpki.card.my_number import MyNumber, has_check_digit, is_ascii_digits
-from jpki.card_map import PIN_RULES, PinKind
+from jpki.card_map import PIN_RULES, PinKind, PinRule
 from jpki.dates import era_year
 from jpki.errors import PinFormatError
 
@@ -20,25 +20,28 @@ def wipe(buffer: bytearray) -> None:
         buffer[index] = 0
 
 
-def check_format(kind: PinKind, value: bytearray, *, setting: bool = False) -> None:
+def check_format(
+    kind: PinKind, value: bytearray, *, setting: bool = False, rule: PinRule | None = None
+) -> None:
     """Check ``value`` against the rule for ``kind``; fold a sign password to upper case in place.
 
     ``setting``: a new value is being set; the sign password then needs a letter and a
     digit (the official rule; a card may hold an older one without, so it is not demanded
-    of a value that is only presented). Raises PinFormatError with ``kind``, ``rule`` and
-    ``lengths``, never the value; nothing was sent, no try was spent.
+    of a value that is only presented). ``rule``: that of another layout.
+    Raises PinFormatError with ``kind``, ``rule`` and ``lengths``, never the value; nothing
+    was sent, no try was spent.
     """
-    rule = PIN_RULES[kind]
-    if not rule.digits:
+    form = rule or PIN_RULES[kind]
+    if not form.digits:
         _fold(value)
-    broken = _broken_rule(kind, value, setting)
+    broken = _broken_rule(form, value, setting)
     if broken:
-        raise format_error(kind, broken)
+        raise format_error(kind, broken, form)
 
 
-def format_error(kind: PinKind, rule: str) -> PinFormatError:
+def format_error(kind: PinKind, rule: str, form: PinRule | None = None) -> PinFormatError:
     """The error for a broken rule; ``lengths``: how many characters are right."""
-    form = PIN_RULES[kind]
+    form = form or PIN_RULES[kind]
     least, most = form.min_length, form.max_length
     lengths = f"{least}" if least == most else f"{least}-{most}"
     return PinFormatError(kind=kind.value, rule=rule, lengths=lengths)
@@ -51,13 +54,12 @@ def _fold(value: bytearray) -> None:
             value[index] = byte - 0x20
 
 
-def _broken_rule(kind: PinKind, value: bytearray, setting: bool) -> str | None:
-    rule = PIN_RULES[kind]
+def _broken_rule(rule: PinRule, value: bytearray, setting: bool) -> str | None:
     if not value:
         return "empty"  # VERIFY without data would be a status query
     if not value.isascii():
         return "full_width"
-    if kind is PinKind.LICENCE and not setting and value == DEFAULT_LICENCE_PIN:
+    if rule.kind is PinKind.LICENCE and not setting and value == DEFAULT_LICENCE_PIN:
         return None
     if rule.digits and not value.isdigit():
         return "digits"
@@ -65,7 +67,7 @@ def _broken_rule(kind: PinKind, value: bytearray, setting: bool) -> str | None:
         return "letters_digits"
     if not rule.min_length <= len(value) <= rule.max_length:
         return "length"
-    if kind is PinKind.NUMBER_A and not has_check_digit(value.decode("ascii")):
+    if rule.kind is PinKind.NUMBER_A and not has_check_digit(value.decode("ascii")):
         return "check_digit"  # no card holds such a number: the try would be wasted
     if setting and not rule.digits and (value.isdigit() or value.isalpha()):
         return "letter_and_digit"

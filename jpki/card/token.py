@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from jpki.card.layout import TODAY, CardLayout
 from jpki.card.opaque import CardSerial
 from jpki.card.recognition import SeenCard, recognise
 from jpki.card.records import Place
 from jpki.card.selection import read_file, select_application
-from jpki.card_map import JPKI_AP, TokenKind
+from jpki.card_map import TokenKind
 from jpki.errors import NotOurCardError, UnsupportedTokenError
 from jpki_apdu.channel import Channel
 from jpki_apdu.errors import FileNotFoundOnCardError, StatusWordError
@@ -53,7 +54,7 @@ class Token:
     @property
     def medium(self) -> str:
         """``card`` or ``phone``."""
-        return "card" if self.kind is TokenKind.CARD else "phone"
+        return "phone" if self.kind in (TokenKind.ANDROID, TokenKind.IPHONE) else "card"
 
     @property
     def is_test(self) -> bool:
@@ -113,26 +114,25 @@ def _text(data: bytes, start: int, length: int) -> str:
     return raw.decode("ascii")
 
 
-def detect(channel: Channel) -> Token:
+def detect(channel: Channel, layout: CardLayout = TODAY) -> Token:
     """Recognise the card: SELECT JPKI, read EF 0006. Never by ATR (readers invent those).
 
-    Raises NotOurCardError (``seen``: a :class:`SeenCard`), UnsupportedTokenError for a
-    label that is not known, CardDataError.
+    ``layout``: what kind of card to look for. Raises NotOurCardError (``seen``: a
+    :class:`SeenCard`), UnsupportedTokenError for a label that is not known, CardDataError.
     """
     try:
-        select_application(channel, JPKI_AP)
+        select_application(channel, layout.jpki)
     except StatusWordError as exc:
         raise NotOurCardError(seen=recognise(channel).value) from exc
     try:
-        data = read_file(channel, JPKI_AP, "token-info", TOKEN_INFO_SIZE)
+        data = read_file(channel, layout.jpki, "token-info", TOKEN_INFO_SIZE)
     except StatusWordError as exc:
         raise NotOurCardError(seen=SeenCard.UNKNOWN.value) from exc
     info = parse_token_info(data)
-    try:
-        kind = TokenKind(info.label)
-    except ValueError:
+    kind = next((kind for kind in layout.tokens if kind.value == info.label), None)
+    if kind is None:
         # The label is a fact about a kind of token, not about a person: it may be shown.
-        raise UnsupportedTokenError(label=info.label) from None
+        raise UnsupportedTokenError(label=info.label)
     if kind is TokenKind.JUKI_CARD:
         raise NotOurCardError(seen=SeenCard.JUKI_CARD.value)
     return Token(kind, info)
@@ -149,9 +149,9 @@ def _presence(byte: int) -> Presence:
     return {_PRESENT: Presence.PRESENT, _ABSENT: Presence.ABSENT}.get(byte, Presence.UNKNOWN)
 
 
-def availability(channel: Channel) -> Availability:
+def availability(channel: Channel, layout: CardLayout = TODAY) -> Availability:
     """Which certificates are present. Unknown where the token has no EF 0008."""
     try:
-        return parse_availability(read_file(channel, JPKI_AP, "certificate-availability", 3))
+        return parse_availability(read_file(channel, layout.jpki, "certificate-availability", 3))
     except FileNotFoundOnCardError:
         return Availability(Presence.UNKNOWN, Presence.UNKNOWN)

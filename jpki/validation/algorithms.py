@@ -39,6 +39,16 @@ def key_allowed(certificate: Certificate, environment: Environment) -> bool:
     return certificate.key_algorithm == "P-384" and environment is not Environment.PRODUCTION
 
 
+def algorithm_not_in_law(identifier: bytes, environment: Environment) -> bool:
+    """Whether it is the next card's algorithm where only today's law counts: 施行規則2条."""
+    return identifier == SHA384_ECDSA and environment is Environment.PRODUCTION
+
+
+def key_not_in_law(certificate: Certificate, environment: Environment) -> bool:
+    """The same of a certificate's key."""
+    return certificate.key_algorithm == "P-384" and environment is Environment.PRODUCTION
+
+
 def signature_fits(
     key: PublicKey, identifier: bytes, signature: bytes, data: bytes | memoryview
 ) -> bool:

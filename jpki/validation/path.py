@@ -14,7 +14,12 @@ from jpki.certificate.certificate import Certificate
 from jpki.certificate.extensions import AuthorityKeyId
 from jpki.certificate.kinds import Environment, Family
 from jpki.certificate.names import PRODUCTION_NAMES, claims_test
-from jpki.validation.algorithms import algorithm_allowed, key_allowed, signature_fits
+from jpki.validation.algorithms import (
+    algorithm_allowed,
+    algorithm_not_in_law,
+    key_allowed,
+    signature_fits,
+)
 from jpki.validation.times import rfc3339, to_second
 from jpki.validation.trust import PINS, Anchor, TrustStore, pin_by_key_id
 from jpki.verdict import Check, Outcome
@@ -71,6 +76,8 @@ def check_validity(certificate: Certificate, anchor: Anchor | None, at: datetime
 
 def _path_fault(certificate: Certificate, anchor: Anchor, environment: Environment) -> str | None:
     root = anchor.certificate
+    if algorithm_not_in_law(certificate.signature_algorithm, environment):
+        return "algorithm_not_in_law"
     if not algorithm_allowed(certificate.signature_algorithm, environment):
         return "weak_algorithm"
     if not signed_by(certificate, anchor):

@@ -13,7 +13,12 @@ from jpki.certificate.certificate import Certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.certificate.names import issuer_facts
 from jpki.certificate.policy import PolicyRow, PolicyTable
-from jpki.validation.algorithms import algorithm_allowed, key_allowed
+from jpki.validation.algorithms import (
+    algorithm_allowed,
+    algorithm_not_in_law,
+    key_allowed,
+    key_not_in_law,
+)
 from jpki.verdict import Check, Outcome
 
 _CRITICAL = frozenset({extensions.KEY_USAGE, extensions.POLICIES})
@@ -62,6 +67,10 @@ class JpkiProfile:
         return Check("profile", Outcome.VALID, "profile_good", values)
 
     def _fault(self, certificate: Certificate, expected: Family | None) -> str | None:
+        if algorithm_not_in_law(certificate.signature_algorithm, self.environment):
+            return "algorithm_not_in_law"
+        if key_not_in_law(certificate, self.environment):
+            return "algorithm_not_in_law"
         if not algorithm_allowed(certificate.signature_algorithm, self.environment):
             return "weak_algorithm"
         if not key_allowed(certificate, self.environment):

@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 from jpki.card import Card
 from jpki.card_map import PinKind
@@ -41,19 +41,28 @@ def respond(
 
 
 def check_signature(certificate_der: bytes, signature: bytes, data: bytes) -> Check:
-    """Whether the certificate's key made ``signature`` (PKCS#1 v1.5, SHA-256) over ``data``."""
+    """Whether the certificate's key made ``signature`` over ``data``.
+
+    RSA: PKCS#1 v1.5, SHA-256. P-384: ECDSA as DER, SHA-384; whether the environment allows
+    such a key is for the certificate's ``profile`` check to say.
+    """
     name = "login"
     try:
         key = parse_certificate(certificate_der).public_key
     except CertificateError:
         return Check(name, Outcome.CANNOT_TELL, "login_no_key")
-    if not isinstance(key, rsa.RSAPublicKey):
-        return Check(name, Outcome.CANNOT_TELL, "login_key_type")
+    code = "login_signed"
     try:
-        key.verify(signature, data, padding.PKCS1v15(), SHA256())
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), SHA256())
+        elif isinstance(key.curve, ec.SECP384R1):
+            code = "login_signed_ecdsa"
+            key.verify(signature, data, ec.ECDSA(SHA384()))
+        else:
+            return Check(name, Outcome.CANNOT_TELL, "login_key_type")
     except InvalidSignature:
         return Check(name, Outcome.INVALID, "login_signature_wrong")
-    return Check(name, Outcome.VALID, "login_signed", {"bits": key.key_size})
+    return Check(name, Outcome.VALID, code, {"bits": key.key_size})
 
 
 def verify_response(

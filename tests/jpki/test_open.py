@@ -143,7 +143,7 @@ def test_a_busy_reader_is_the_reason_that_is_given(desk: Callable[..., None]) ->
 
 @pytest.mark.parametrize(
     ("name", "environment", "anchors"),
-    [("test", Environment.TEST, 6), ("production", Environment.PRODUCTION, 0)],
+    [("test", Environment.TEST, 8), ("production", Environment.PRODUCTION, 0)],
 )
 def test_trust_by_name(name: str, environment: Environment, anchors: int) -> None:
     material = load_trust(name, at=AT)
