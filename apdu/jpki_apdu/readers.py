@@ -77,8 +77,13 @@ def watched(opener: Callable[[], CardConnection]) -> CardConnection:
 
 @contextmanager
 def watch(watcher: Watcher) -> Iterator[None]:
-    """Inside this block every connection that this thread or task opens goes by ``watcher``."""
-    before = _watcher.set(watcher)
+    """Inside this block every connection that this thread or task opens goes by ``watcher``.
+
+    Blocks may be nested; what opens a connection for the inner one goes by the outer one.
+    """
+    outer = _watcher.get()
+    chained: Watcher = watcher if outer is None else lambda op: watcher(lambda: outer(op))
+    before = _watcher.set(chained)
     try:
         yield
     finally:

@@ -233,6 +233,17 @@ def test_watching_what_is_opened(tmp_path: Path) -> None:
     assert read_trace(tmp_path / "t").commands == 1
 
 
+def test_two_watchers_see_the_same(tmp_path: Path) -> None:
+    readers.register_scheme("scripted", lambda rest, wait: ScriptedConnection([READ]))
+    try:
+        with Recorder(tmp_path / "outer") as outer, readers.watch(outer.opened):
+            with Recorder(tmp_path / "inner") as inner, readers.watch(inner.opened):
+                readers.open_reader("scripted:x").transmit(READ[0])
+            assert outer.commands == inner.commands == 1
+    finally:
+        del readers._openers["scripted"]
+
+
 def test_what_cannot_be_opened_is_noted(tmp_path: Path) -> None:
     def nobody() -> CardConnection:
         raise NoCardError(reader="x")
