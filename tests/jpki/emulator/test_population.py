@@ -38,7 +38,7 @@ def test_list_and_folder_agree() -> None:
     assert names == set(BUILT_IN)
     assert all(built_in(name).name == name for name in BUILT_IN)
     with pytest.raises(KeyError):
-        built_in("driver")
+        built_in("nobody")
 
 
 PIN_FILES = {
@@ -47,6 +47,7 @@ PIN_FILES = {
     "common": (("001C", "common"),),
     "text": (("0014", "number_a"), ("0015", "number_b")),
     "surface": (("0011", "birth"), ("0012", "number_b"), ("0013", "number_a")),
+    "licence": (("0006", "licence"),),
 }
 
 

@@ -117,6 +117,25 @@ def test_nonminimal_lengths(make: MakeCard) -> None:
     assert tags == ["df22", "df23", "df24", "df25"]
 
 
+@pytest.mark.parametrize(("form", "tag"), [("raw", "0107"), ("ber", "DF8207")])
+def test_tags_of_three_figures(make: MakeCard, form: str, tag: str) -> None:
+    card = make("driver", {"quirks": f'licence_tags = "{form}"'})
+    card.open("licence", "0006", "1234")
+    photo = bytes.fromhex(tag + "8200C0") + bytes.fromhex("0000000C6A502020")
+    assert photo in card.read("001B")
+
+
+@pytest.mark.parametrize(("way", "closed"), [("open", False), ("asterisks", True)])
+def test_licence_without_pin(make: MakeCard, way: str, closed: bool) -> None:
+    unset = {"pins": 'unset = ["licence"]', "quirks": f'licence_unset = "{way}"'}
+    card = make("driver", unset)
+    card.application("licence")
+    assert card.read("001A") == bytes.fromhex("C10100")
+    assert card.sw("00B09B0001") == ("6982" if closed else "9000")
+    assert card.sw("00200086042A2A2A2A") == ("9000" if closed else "6984")
+    assert card.sw("00B09B0001") == "9000"
+
+
 def test_older_card_without_lower_certificate(make: MakeCard) -> None:
     assert _with(make, "mf_intermediate = false").sw("00CA7F21000000") == "6A88"
 
