@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 
-from jpki.card_map import COMMON_AP, JUKI_AP, FileKind, TokenKind
+from jpki.card_map import COMMON_AP, JPKI_AP, JUKI_AP, Application, FileKind, TokenKind
 from jpki.certificate.kinds import Medium
 from jpki.emulator import words
 from jpki.emulator.build import Builder, files_of, key_reference
@@ -19,6 +19,7 @@ from jpki.emulator.files import (
     Once,
     content,
 )
+from jpki.emulator.free_area import free_area_application
 from jpki.emulator.jpki_files import jpki_application
 from jpki.emulator.licence_files import licence_application
 from jpki.emulator.profile import CONTACT_ATR
@@ -78,16 +79,41 @@ def personalise(builder: Builder) -> CardImage:
     """The whole card. Contents are made when they are first read."""
     facts, profile = builder.facts, builder.facts.profile
     bound = f"{profile.name}|{profile.token.value}|{facts.card_number}|{profile.applications}"
+    if profile.free_area:
+        bound += f"|{[(one.id, one.aid.hex()) for one in profile.free_area]}"
     phone = profile.medium is Medium.PHONE
     return CardImage(
         name=profile.name,
         atr=profile.atr,
-        applications=tuple(_APPLICATIONS[name](builder) for name in profile.applications),
+        applications=(
+            *_made(builder),
+            *(free_area_application(one) for one in profile.free_area),
+        ),
         objects={} if phone else _objects(builder),
         master_files={} if phone else {0x001E: ElementaryFile(0x001E, FileKind.UNKNOWN)},
         identity=hashlib.sha256(bound.encode()).hexdigest(),
         last_command_indicator=profile.token is TokenKind.IPHONE,
     )
+
+
+def _made(builder: Builder) -> tuple[ApplicationImage, ...]:
+    profile = builder.facts.profile
+    if profile.layout is None:
+        return tuple(_APPLICATIONS[name](builder) for name in profile.applications)
+    return tuple(_own_application(builder, entry) for entry in profile.layout.applications)
+
+
+def _own_application(builder: Builder, application: Application) -> ApplicationImage:
+    """One that the card file describes: certificates in ``jpki``, random bytes elsewhere."""
+    if application.name == JPKI_AP.name:
+        return jpki_application(builder, application)
+
+    def opaque(name: str) -> Callable[[], bytes]:
+        return lambda: builder.opaque(f"{application.name} {name}", 256)
+
+    contents = {e.name: opaque(e.name) for e in application.files.values() if e.readable}
+    files = files_of(builder, application, contents)
+    return ApplicationImage(application.name, application.aid, files)
 
 
 def _objects(builder: Builder) -> dict[int, Once[bytes]]:

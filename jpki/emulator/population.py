@@ -39,6 +39,8 @@ BUILT_IN: tuple[str, ...] = (
     "android",
     "iphone",
     "driver",
+    "nextgen",
+    "library",
     "forged",
     "copied",
 )

@@ -64,6 +64,8 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
     value = 100                         # where the kind takes one; "2s", "6F00" in quotes
     when = 7                            # or "verify", "verify#2", "any"
 
+    [[free_area]]                       # any number; see jpki.emulator.free_area
+
     [timing]                            # off unless said; see jpki.emulator.timing
     link = "106"                        # contact, 106, 212, 424, 848
     sleep = true                        # really take the time, or only add it up
@@ -79,6 +81,7 @@ from pathlib import Path
 from jpki.card_map import PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault
+from jpki.emulator.free_area import ApplicationProfile
 from jpki.emulator.licence_profile import LicenceProfile
 from jpki.emulator.quirks import Quirks
 from jpki.emulator.timing import Timing
@@ -160,6 +163,7 @@ class CardProfile:
     faults: tuple[Fault, ...] = ()
     timing: Timing | None = None
     timed: bool = True
+    free_area: tuple[ApplicationProfile, ...] = ()
 
     @property
     def medium(self) -> Medium:

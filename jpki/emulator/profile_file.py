@@ -13,6 +13,7 @@ from pathlib import Path
 from jpki.card_map import PIN_RULES, PinKind, TokenKind
 from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault, fault_of
+from jpki.emulator.free_area import parse_free_area
 from jpki.emulator.licence_profile import LicenceProfile, licence_profile
 from jpki.emulator.profile import (
     APPLICATION_NAMES,
@@ -112,6 +113,7 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         text_name=alter.optional_text("text_name"),
         licence=_licence(top, applications),
         faults=tuple(_fault(table) for table in top.tables("faults")),
+        free_area=parse_free_area(top.tables("free_area")),
     )
     alter.done()
     timing, timed = _timing(top.table("timing"))
@@ -140,6 +142,8 @@ def _contradictions(top: Table, profile: CardProfile) -> None:
         top.fail("applications", "contradiction")
     if profile.medium is Medium.PHONE and profile.applications != ("jpki",):
         top.fail("applications", "contradiction")
+    if profile.medium is Medium.PHONE and profile.free_area:
+        top.fail("free_area", "contradiction")
     if profile.text_name is not None and "text" not in profile.applications:
         top.fail("alter.text_name", "contradiction")
     for kind, tries in profile.tries.items():

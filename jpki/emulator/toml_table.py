@@ -97,6 +97,13 @@ class Table:
             self.fail(key, "wrong_type")
         return tuple(value)
 
+    def strings(self, key: str) -> tuple[str, ...]:
+        """A list of any strings; empty if it is not there."""
+        value = self._take(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fail(key, "wrong_type")
+        return tuple(value)
+
     def table(self, key: str, *, required: bool = False) -> Table:
         """A table below this one; empty if it is not there."""
         value = self._take(key, None if required else {})
