@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
 # First day of each era, newest first. 明治 is counted from 1868-01-01, as its year 1 is.
@@ -15,6 +16,7 @@ _ERAS = (
     date(1912, 7, 30),
     date(1868, 1, 1),
 )
+_JAPAN = timedelta(hours=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,40 @@ def era_year(day: date) -> int:
         if day >= start:
             return day.year - start.year + 1
     raise ValueError("before the first era that cards know")
+
+
+def japan_day(moment: datetime) -> date:
+    """The calendar day it is in Japan at ``moment`` (aware)."""
+    return (moment.astimezone(UTC) + _JAPAN).date()
+
+
+def years_old(birth: date, on: date) -> int:
+    """Full years on a day: one more from each birthday on.
+
+    Somebody born on 29 February completes a year when 28 February ends (年齢計算ニ関スル
+    法律, 民法143条), so in a common year the new age is that of 1 March.
+    """
+    return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
+
+
+def is_at_least(birth: date | PartialDate, years: int, on: date) -> bool | None:
+    """Whether somebody is ``years`` old on a day; None where the unknown parts decide it."""
+    first, last = _range(birth)
+    if first is None or last is None:
+        return None
+    if years_old(last, on) >= years:
+        return True
+    return None if years_old(first, on) >= years else False
+
+
+def _range(birth: date | PartialDate) -> tuple[date | None, date | None]:
+    """The earliest and the latest day it may be; None if not even the year is known."""
+    if isinstance(birth, date):
+        return birth, birth
+    if birth.year is None:
+        return None, None
+    if birth.month is None:
+        return date(birth.year, 1, 1), date(birth.year, 12, 31)
+    first = date(birth.year, birth.month, birth.day or 1)
+    last = first.replace(day=birth.day or monthrange(birth.year, birth.month)[1])
+    return first, last

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from jpki_cli.clicks import UsageFault
@@ -41,6 +42,21 @@ def write_whole(path: Path, data: bytes, *, private: bool, force: bool) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()
+
+
+def write_all(contents: Mapping[Path, tuple[bytes, bool]], *, force: bool) -> None:
+    """Write several files (bytes, and whether private); if one fails the new ones go again."""
+    new: list[Path] = []
+    try:
+        for path, (data, private) in contents.items():
+            existed = path.exists()
+            write_whole(path, data, private=private, force=force)
+            if not existed:
+                new.append(path)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _move(beside: Path, path: Path, *, force: bool) -> None:

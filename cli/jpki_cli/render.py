@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from jpki_cli import texts
 
 if TYPE_CHECKING:
+    from jpki.card.surface_records import FaceRecord
     from jpki.card.text_records import TextAttributes
+    from jpki.certificate import HolderAttributes
     from jpki.dates import PartialDate
     from jpki.verdict import Check, Verdict
 
@@ -87,6 +89,27 @@ def attributes_json(attributes: TextAttributes) -> dict[str, object]:
         "sex": attributes.sex.name.lower() if attributes.sex else None,
         "sex_code": attributes.sex_code,
         "address": attributes.address,
+    }
+
+
+def holder_json(holder: HolderAttributes) -> dict[str, object]:
+    """The four attributes of a sign certificate as members."""
+    born = holder.birth.date if holder.birth else None
+    return {
+        "name": holder.name,
+        "birth": born.iso() if born else None,
+        "sex": holder.sex.value if holder.sex else None,
+        "address": holder.address,
+    }
+
+
+def face_facts_json(face: FaceRecord) -> dict[str, object]:
+    """The dates and the sex of the card face as members."""
+    return {
+        "birth": str(face.birth),
+        "sex": face.sex.name.lower() if face.sex else None,
+        "sex_code": face.sex_code,
+        "expires": str(face.expiry),
     }
 
 

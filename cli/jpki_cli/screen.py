@@ -41,6 +41,11 @@ class Screen:
         """Whether box drawing and Japanese reach the reader unharmed."""
         return self._app.unicode
 
+    @property
+    def draws(self) -> bool:
+        """Whether pictures made of half-blocks in greys come out right."""
+        return self._console is not None and self._app.unicode
+
     def line(self, *parts: Part) -> None:
         """One line. Long lines are left to the terminal to fold."""
         if self._console is None:

@@ -17,7 +17,16 @@ from jpki_cli.errors import Exit, exit_of
 from jpki_cli.options import card_options, pin_options, validation_options, with_option
 from jpki_cli.pin_desk import PinDesk, kinds, refuse_early
 from jpki_cli.progress import Progress
-from jpki_cli.render import attribute_lines, attributes_json, mask, verdict_json
+from jpki_cli.render import (
+    attribute_lines,
+    attributes_json,
+    birth_text,
+    face_facts_json,
+    holder_json,
+    mask,
+    sex_text,
+    verdict_json,
+)
 from jpki_cli.screen import Part, Screen
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from jpki.verifying.card_check import CardReport
     from jpki.verifying.material import TrustMaterial, ValidationOptions
 
-_LATER = (PinKind.BIRTH, PinKind.LICENCE)
+_LATER = (PinKind.LICENCE,)
 _BAR = 23
 _SHOWN = (PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.NUMBER_A, PinKind.NUMBER_B)
 
@@ -119,6 +128,8 @@ def _refuse(wanted: list[PinKind], number: bool, reveal: str | None) -> None:
         raise UsageFault("usage_reveal_number")
     if number and not {PinKind.TEXT, PinKind.NUMBER_A} & set(wanted):
         raise UsageFault("usage_with_opens", record="number", needed="number-a, text")
+    if reveal and PinKind.TEXT not in wanted:  # number-a opens its picture, not its digits
+        raise UsageFault("usage_with_opens", record="number", needed="text")
 
 
 def _source(
@@ -164,8 +175,6 @@ def _json(session: Session, done: Done) -> dict[str, object]:
     result = verdict_json(
         report.verdict, test=done.head.test or report.verdict.environment == "test"
     )
-    holder = report.sign_holder
-    born = holder.birth.date if holder and holder.birth else None
     result["card"] = {
         "reader": done.head.reader,
         "token": report.info.token.info.label,
@@ -175,14 +184,9 @@ def _json(session: Session, done: Done) -> dict[str, object]:
         "apdus": report.apdus,
         "elapsed_ms": round(done.elapsed * 1000),
         "attributes": attributes_json(report.attributes) if report.attributes else None,
-        "sign_holder": {
-            "name": holder.name,
-            "birth": born.iso() if born else None,
-            "sex": holder.sex.value if holder.sex else None,
-            "address": holder.address,
-        }
-        if holder
-        else None,
+        "face": face_facts_json(report.face) if report.face else None,
+        "age": {"birth": str(report.age.birth)} if report.age else None,
+        "sign_holder": holder_json(report.sign_holder) if report.sign_holder else None,
         "number": {
             "value": report.number.reveal() if done.reveal else None,
             "check_digit_ok": report.number.check_digit_ok,
@@ -246,11 +250,20 @@ def _holder(screen: Screen, done: Done) -> None:
     if report.attributes is not None:
         lines = attribute_lines(report.attributes)
         screen.line("  " + "   ".join(lines[name] for name in ("name", "birth", "sex", "address")))
-    if report.number is None:
-        told = t("cli.number_hidden")
-    elif done.reveal:
-        told = report.number.reveal()
-    else:
-        told = f"{mask(screen.unicode)}  ({t('cli.number_masked')})"
-    screen.line(f"  {t('record.number')}  {told}")
+    elif report.face is not None:
+        face = report.face
+        screen.line(f"  {birth_text(face.birth)}   {sex_text(face.sex_code)}")
+    elif report.age is not None:
+        screen.line(f"  {birth_text(report.age.birth)}")
+    screen.line(f"  {t('record.number')}  {_number(screen, done)}")
     screen.line()
+
+
+def _number(screen: Screen, done: Done) -> str:
+    number = done.report.number
+    if number is not None:
+        masked = f"{mask(screen.unicode)}  ({t('cli.number_masked')})"
+        return number.reveal() if done.reveal else masked
+    image = done.report.verdict.check("surface_number")
+    checked = image is not None and image.outcome.value != "not_run"
+    return t("cli.image_checked") if checked else t("cli.number_hidden")

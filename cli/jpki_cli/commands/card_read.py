@@ -4,61 +4,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from jpki.card_map import TEXT_AP, Application, PinKind
+from click import IntRange
+
+from jpki.card_map import PinKind
+from jpki.dates import is_at_least, japan_day, years_old
 from jpki_cli import certificates, files
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import Listed, OneOf, UsageFault, argument, command, option
 from jpki_cli.commands.cert import pem
+from jpki_cli.errors import Exit
+from jpki_cli.faces import Picture, draw_photo, face_json, face_rows, file_names, pictures
 from jpki_cli.options import PATH, card_options, pin_options, with_option
 from jpki_cli.pin_desk import PinDesk, kinds, present
-from jpki_cli.render import attribute_lines, attributes_json, mask
+from jpki_cli.read_plan import OPENS_ATTRIBUTES, OPENS_FACE, OPENS_NUMBER, WHAT, Plan, plan_for
+from jpki_cli.render import attribute_lines, attributes_json, birth_text, mask
 from jpki_cli.screen import Screen
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
-    from jpki.card import Card, CertificateName, MyNumber
+    from jpki.card import AgeRecord, Card, CertificateName, FaceRecord, MyNumber
+    from jpki.card.surface_records import NumberImageRecord
     from jpki.card.text_records import TextAttributes
 
-_FIELDS = ("name", "birth", "sex", "address")
-_LATER = ("face", "photo", "age", "licence")
-_WHAT = ("attributes", *_FIELDS, "number", "certificates", "all", *_LATER)
 _CERTIFICATES = ("auth", "sign", "auth-ca", "sign-ca")
-
-# Which PINs open what in the text application. Source: the card map.
-_OPENS_ATTRIBUTES = frozenset({PinKind.TEXT, PinKind.NUMBER_B})
-_OPENS_NUMBER = frozenset({PinKind.TEXT, PinKind.NUMBER_A})
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is read, and with which PINs, in order. ``fields`` empty: no attributes."""
-
-    fields: tuple[str, ...]
-    number: bool
-    certificates: bool
-    everything: bool
-    pins: tuple[PinKind, ...]
+_ANSWERS = {
+    True: ("yes", Exit.DONE),
+    False: ("no", Exit.INVALID),
+    None: ("unknown", Exit.CANNOT_TELL),
+}
 
 
 @dataclass(slots=True)
 class Found:
-    """What came of it. A certificate is its DER, or why it was not read."""
+    """What came of it. A certificate is its DER, or why it was not read.
+
+    ``images``: of the face, as they are on the card. ``written``: file names by image.
+    """
 
     attributes: TextAttributes | None = field(default=None, repr=False)
     number: MyNumber | None = field(default=None, repr=False)
+    face: FaceRecord | None = field(default=None, repr=False)
+    number_image: NumberImageRecord | None = field(default=None, repr=False)
+    age: AgeRecord | None = field(default=None, repr=False)
     certificates: dict[str, bytes | str] = field(default_factory=dict, repr=False)
+    images: tuple[Picture, ...] = ()
+    written: dict[str, str] = field(default_factory=dict)
 
 
 @command("read")
-@argument("what", metavar="WHAT", required=False, default="attributes", type=Listed(*_WHAT))
+@argument("what", metavar="WHAT", required=False, default="attributes", type=Listed(*WHAT))
 @with_option
+@option("--at-least", metavar="N", type=IntRange(0, 150))
 @option("--number", is_flag=True)
 @option("--reveal", metavar="WHAT", type=OneOf("number"))
 @option("--out", metavar="DIR", type=PATH)
@@ -69,6 +71,7 @@ def read(
     session: Session,
     what: tuple[str, ...],
     with_: tuple[str, ...],
+    at_least: int | None,
     number: bool,
     reveal: str | None,
     out: Path | None,
@@ -77,71 +80,56 @@ def read(
     last_try: bool,
     wait: float | None,
     at: datetime | None,
-) -> None:
-    plan = plan_for(what, kinds(with_), number=number)
-    if reveal and not plan.number:
+) -> Exit:
+    plan = plan_for(what, kinds(with_), number=number, at_least=at_least)
+    if reveal and not (plan.number or plan.number_image):
         raise UsageFault("usage_reveal_number")
     if out is not None:
-        _check_folder(out, plan, force)
+        _check_folder(out, plan, force, reveal=bool(reveal))
     with (
         PinDesk(session, plan.pins, pin_fd) as desk,
         session.card(wait=wait, at=at, needs_pin=bool(plan.pins)) as opened,
     ):
         head = head_of(opened)
         found = _read(opened.card, plan, desk, last_try=last_try)
+    today = japan_day(at or session.app.clock())
+    if plan.at_least is not None and found.age is not None:
+        return _answer(session, head, found.age, plan.at_least, today)
+    found.images = pictures(plan, found.face, found.number_image, reveal=bool(reveal))
     if out is not None:
         _write(session, out, plan, found, head, force=force)
     if session.json:
-        session.emit(_json(head, plan, found, reveal=bool(reveal)))
-        return
-    _show(session.screen(), head, plan, found, reveal=bool(reveal))
+        session.emit(_json(head, plan, found, today, reveal=bool(reveal)))
+    else:
+        _tell(session, head, plan, found, today, out, reveal=bool(reveal))
+    return Exit.DONE
+
+
+def _tell(
+    session: Session,
+    head: Head,
+    plan: Plan,
+    found: Found,
+    today: date,
+    out: Path | None,
+    *,
+    reveal: bool,
+) -> None:
+    screen = session.screen()
+    _show(screen, head, plan, found, today, reveal=reveal)
+    photo = out / found.written["photo"] if out and "photo" in found.written else None
+    draw_photo(session, screen, found.images, photo)
     if plan.everything and not plan.pins:
         session.note("all_without_pin")
-
-
-def plan_for(what: Sequence[str], given: list[PinKind], *, number: bool) -> Plan:
-    """What the words ask for. Raises UsageFault for what does not fit together."""
-    for word in what:
-        if word in _LATER:
-            raise UsageFault("usage_not_yet", feature=f"card read {word}")
-    if "all" in what:
-        if len(what) > 1:
-            raise UsageFault("usage_all_alone")
-        fields: tuple[str, ...] = _FIELDS if _OPENS_ATTRIBUTES & set(given) else ()
-        if number:
-            _needs(given, _OPENS_NUMBER, "number")
-        return Plan(fields, number, True, True, tuple(given))
-    fields = _FIELDS if "attributes" in what else tuple(f for f in _FIELDS if f in what)
-    number = number or "number" in what
-    pins = given or ([PinKind.TEXT] if fields or number else [])
-    if fields:
-        _needs(pins, _OPENS_ATTRIBUTES, "attributes")
-    if number:
-        _needs(pins, _OPENS_NUMBER, "number")
-    return Plan(fields, number, "certificates" in what, False, tuple(pins))
-
-
-def _needs(given: list[PinKind], opens: frozenset[PinKind], record: str) -> None:
-    if not opens & set(given):
-        needed = ", ".join(sorted(kind.value for kind in opens))
-        raise UsageFault("usage_with_opens", record=record, needed=needed)
-
-
-def _home(kind: PinKind, plan: Plan) -> Application | None:
-    """照合番号 exist twice; for text records they are presented to the text application."""
-    text = kind in (PinKind.NUMBER_A, PinKind.NUMBER_B) and (plan.fields or plan.number)
-    return TEXT_AP if text else None
 
 
 def _read(card: Card, plan: Plan, desk: PinDesk, *, last_try: bool) -> Found:
     """PIN after PIN, and after each what it opens: selecting another application forgets it."""
     found = Found()
     for kind in plan.pins:
-        present(card, desk, kind, last_try=last_try, application=_home(kind, plan))
-        if plan.fields and found.attributes is None and kind in _OPENS_ATTRIBUTES:
-            found.attributes = card.text.attributes()
-        if plan.number and found.number is None and kind in _OPENS_NUMBER:
-            found.number = _number(card)
+        present(card, desk, kind, last_try=last_try, application=plan.home(kind))
+        _read_text(card, plan, kind, found)
+        _read_surface(card, plan, kind, found)
         if plan.certificates and kind is PinKind.SIGN:
             found.certificates["sign"] = card.jpki.certificate("sign")
     if plan.certificates:
@@ -149,6 +137,26 @@ def _read(card: Card, plan: Plan, desk: PinDesk, *, last_try: bool) -> Found:
             if which not in found.certificates:
                 found.certificates[which] = _certificate(card, which)
     return found
+
+
+def _read_text(card: Card, plan: Plan, kind: PinKind, found: Found) -> None:
+    if plan.face and kind is not PinKind.TEXT:
+        return  # it was presented to the surface application
+    if plan.fields and found.attributes is None and kind in OPENS_ATTRIBUTES:
+        found.attributes = card.text.attributes()
+    if plan.number and found.number is None and kind in OPENS_NUMBER:
+        found.number = _number(card)
+
+
+def _read_surface(card: Card, plan: Plan, kind: PinKind, found: Found) -> None:
+    from jpki.card import NumberPurpose
+
+    if plan.face and found.face is None and kind in OPENS_FACE:
+        found.face = card.surface.face()
+    if plan.number_image and kind is PinKind.NUMBER_A:
+        found.number_image = card.surface.number_image(NumberPurpose.own_card())
+    if plan.age and kind is PinKind.BIRTH:
+        found.age = card.surface.age()
 
 
 def _number(card: Card) -> MyNumber:
@@ -170,33 +178,61 @@ def _certificate(card: Card, which: str) -> bytes | str:
         return "needs_sign" if which == "sign" else "needs_auth"
 
 
-def _check_folder(out: Path, plan: Plan, force: bool) -> None:
+def _check_folder(out: Path, plan: Plan, force: bool, *, reveal: bool) -> None:
+    """Refuse, before the card is opened, what could not be written in the end."""
     if not out.is_dir():
         raise UsageFault("usage_out_folder", path=str(out))
-    if plan.fields:
-        files.check_target(out / "attributes.json", force=force)
-    for which in _CERTIFICATES if plan.certificates else ():
-        files.check_target(out / f"{which}.pem", force=force)
+    if plan.face:
+        from jpki.card.images import demand_extra
+
+        demand_extra()
+    names = file_names(plan, reveal=reveal)
+    names += ["attributes.json"] if plan.fields else []
+    names += [f"{which}.pem" for which in _CERTIFICATES] if plan.certificates else []
+    for name in names:
+        files.check_target(out / name, force=force)
 
 
 def _write(
     session: Session, out: Path, plan: Plan, found: Found, head: Head, *, force: bool
 ) -> None:
-    """Attributes and certificates; the number never goes into a file."""
-    written: list[Path] = []
+    """Records, images, certificates. The number is in none, but for its picture if revealed."""
+    made: dict[str, tuple[bytes, bool]] = {}
+    shown = [picture for picture in found.images if not picture.hidden]
+    for picture in shown:
+        made[picture.file_name] = (picture.png(), True)
+        found.written[picture.name] = picture.file_name
+    if found.face is not None and plan.details:
+        members = face_json(plan, found.face, tuple(shown), found.written)
+        made["face.json"] = (_text(head, members), True)
     if found.attributes is not None:
-        members = _fields_json(found.attributes, plan)
-        text = json.dumps({**head.mark, **members}, ensure_ascii=False, indent=2) + "\n"
-        path = out / "attributes.json"
-        files.write_whole(path, text.encode(), private=True, force=force)
-        written.append(path)
+        made["attributes.json"] = (_text(head, _fields_json(found.attributes, plan)), True)
     for which, der in found.certificates.items():
         if isinstance(der, bytes):
-            path = out / f"{which}.pem"
-            files.write_whole(path, pem(der), private=not which.endswith("-ca"), force=force)
-            written.append(path)
-    for path in written:
-        session.say(t("cli.written", path=str(path)))
+            made[f"{which}.pem"] = (pem(der), not which.endswith("-ca"))
+    # Everything is made before the first file is written: what cannot be decoded leaves none.
+    files.write_all({out / name: content for name, content in made.items()}, force=force)
+    for name in made:
+        session.say(t("cli.written", path=str(out / name)))
+
+
+def _text(head: Head, members: dict[str, object]) -> bytes:
+    text = json.dumps({**head.mark, **members}, ensure_ascii=False, indent=2)
+    return f"{text}\n".encode()
+
+
+def _answer(session: Session, head: Head, age: AgeRecord, years: int, today: date) -> Exit:
+    """Yes or no, and nothing else of the record."""
+    answer = is_at_least(age.birth, years, today)
+    word, code = _ANSWERS[answer]
+    if session.json:
+        told = {"schema": "jpki.age/1", **head.mark, "at_least": years, "answer": answer}
+        session.emit(told)
+        return code
+    screen = session.screen()
+    head.show(screen)
+    screen.table([(t("record.age.at_least", years=years), t(f"value.answer.{word}"))])
+    return code
 
 
 def _fields_json(attributes: TextAttributes, plan: Plan) -> dict[str, object]:
@@ -205,12 +241,14 @@ def _fields_json(attributes: TextAttributes, plan: Plan) -> dict[str, object]:
     return {name: value for name, value in members.items() if name in wanted}
 
 
-def _json(head: Head, plan: Plan, found: Found, *, reveal: bool) -> dict[str, object]:
+def _json(head: Head, plan: Plan, found: Found, today: date, *, reveal: bool) -> dict[str, object]:
     result: dict[str, Any] = {
         "schema": "jpki.card_read/1",
         **head.mark,
         "attributes": None,
         "number": None,
+        "face": None,
+        "age": None,
         "certificates": None,
     }
     if found.attributes is not None:
@@ -220,6 +258,12 @@ def _json(head: Head, plan: Plan, found: Found, *, reveal: bool) -> dict[str, ob
             "value": found.number.reveal() if reveal else None,
             "check_digit_ok": found.number.check_digit_ok,
         }
+    if found.face is not None:
+        result["face"] = face_json(plan, found.face, found.images, found.written)
+    if found.age is not None:
+        birth = found.age.birth
+        years = years_old(birth, today) if isinstance(birth, date) else None
+        result["age"] = {"birth": str(birth), "years": years}
     if plan.certificates:
         result["certificates"] = {
             which: _certificate_json(which, der) for which, der in found.certificates.items()
@@ -236,7 +280,9 @@ def _certificate_json(which: str, der: bytes | str) -> dict[str, object]:
     return {"read": True, **told}
 
 
-def _show(screen: Screen, head: Head, plan: Plan, found: Found, *, reveal: bool) -> None:
+def _show(
+    screen: Screen, head: Head, plan: Plan, found: Found, today: date, *, reveal: bool
+) -> None:
     head.show(screen)
     rows: list[tuple[str, str]] = []
     if found.attributes is not None:
@@ -246,10 +292,22 @@ def _show(screen: Screen, head: Head, plan: Plan, found: Found, *, reveal: bool)
         number = found.number.reveal() if reveal else mask(screen.unicode)
         told = number if reveal else f"{number}  ({t('cli.number_masked')})"
         rows.append((t("record.number"), told))
+    if found.face is not None:
+        rows += face_rows(plan, found.face, found.images, unicode=screen.unicode)
+    if found.age is not None:
+        rows += _age_rows(found.age, today)
     screen.table(rows)
     for which, der in found.certificates.items():
         screen.line()
         _show_certificate(screen, which, der)
+
+
+def _age_rows(age: AgeRecord, today: date) -> list[tuple[str, str]]:
+    rows = [(t("record.age.birth"), birth_text(age.birth))]
+    if isinstance(age.birth, date):
+        years = t("cli.age_years", years=years_old(age.birth, today))
+        rows.append((t("record.age.years"), years))
+    return rows
 
 
 def _show_certificate(screen: Screen, which: str, der: bytes | str) -> None:
