@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -127,6 +128,7 @@ RUNS = [
     run("pin change auth", PINS["auth"], NEW["auth"]),
     run("pin change sign --json", PINS["sign"], NEW["sign"]),
     run("pin change auth --debug", WRONG["auth"], NEW["auth"], exit=4),
+    run("trace --out /dev/full --force -- pin status", exit=1),
     run("reader list", exit=3),
 ]  # fmt: skip
 
@@ -246,6 +248,35 @@ def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
     assert response.stat().st_mode & 0o777 == 0o600
     assert _hits(response.read_text(), {k: marks[k] for k in ("pins", "number", "person")},
                  frozenset()) == []  # fmt: skip
+
+
+def test_trace_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
+    """A trace is for posting: nothing of person, PINs or card is in it, nor how long a PIN is."""
+    jobs: list[tuple[str, list[str], int]] = [
+        ("card read all --with text,sign", [PINS["text"], PINS["sign"]], 0),
+        ("card read number --reveal number", [PINS["text"]], 0),
+        ("cert show sign", [PINS["sign"]], 0),
+        ("pin change sign", [PINS["sign"], NEW["sign"]], 0),
+        ("pin check auth", [WRONG["auth"]], 4),
+    ]
+    for number, (job, lines, exit) in enumerate(jobs):
+        trace = tmp_path / f"{number}.trace"
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        # The options that the runner adds at the end belong to the command that is traced.
+        code, _, err, _ = _run(
+            run(f"trace --out {trace} -- {job}", *lines), card_file, folder, "en"
+        )
+        assert code == exit, err
+        assert trace.stat().st_mode & 0o777 == 0o600
+        text = trace.read_text(encoding="utf-8")
+        assert text.endswith(" 0 = end\n")
+        assert _hits(text + err, marks, frozenset()) == []
+        presented = [
+            line for line in text.splitlines() if re.search(r"> 00(20|24).* lc=[^0]", line)
+        ]
+        assert presented
+        assert all(" lc=* " in line for line in presented)
 
 
 def _forms(value: object) -> list[str]:
