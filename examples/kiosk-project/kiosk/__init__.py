@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A counter where people log in with their My Number card."""
