@@ -271,7 +271,8 @@ def test_trace_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
         assert trace.stat().st_mode & 0o777 == 0o600
         text = trace.read_text(encoding="utf-8")
         assert text.endswith(" 0 = end\n")
-        assert _hits(text + err, marks, frozenset()) == []
+        steps = re.sub(r"(?m)^[0-9]+\.[0-9]{6} ", "", text)  # four digits of a time are no PIN
+        assert _hits(steps + err, marks, frozenset()) == []
         presented = [
             line for line in text.splitlines() if re.search(r"> 00(20|24).* lc=[^0]", line)
         ]
