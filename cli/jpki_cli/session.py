@@ -83,7 +83,9 @@ class Session:
         needs_pin: bool = False,
     ) -> Iterator[OpenedCard]:
         """The card behind ``--reader``, open for this block, powered off after it."""
-        opened = self.app.open_card(self.reader, wait=wait, at=at, needs_pin=needs_pin)
+        # Under test trust a card may also be one that has no place in production.
+        test = {"trust": self.trust} if self.trust == "test" else {}
+        opened = self.app.open_card(self.reader, wait=wait, at=at, needs_pin=needs_pin, **test)
         try:
             if opened.others:
                 self.note("reader_taken", reader=opened.reader, others=", ".join(opened.others))

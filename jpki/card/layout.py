@@ -182,7 +182,7 @@ def _hex(table: dict[str, Any], key: str, low: int, high: int, place: str) -> by
 def _ecdsa(value: object) -> EcdsaRule:
     table = _table(value, "signature.", {"p1", "form"})
     form = _enum(EcdsaForm, _need(table, "form", str, "signature."), "signature.form")
-    return EcdsaRule(_number(table, "p1", 0, 255, "signature."), form)
+    return EcdsaRule(_number(table, "p1", 0, 5, "signature."), form)
 
 
 def _rules(table: dict[str, Any]) -> dict[PinKind, PinRule]:

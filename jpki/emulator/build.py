@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from jpki.card_map import PIN_RULES, Application, FileEntry, FileKind, PinKind
+from jpki.emulator.ecdsa import EcKey
 from jpki.emulator.facts import CardFacts
 from jpki.emulator.files import (
     ChangeCommand,
@@ -19,7 +20,7 @@ from jpki.emulator.files import (
     content,
 )
 from jpki.emulator.rsa import SigningKey
-from jpki.synth import SynthPki, card_key, key_id
+from jpki.synth import SynthPki, card_key, key_id, stored_ec_key
 
 Contents = Mapping[str, Callable[[], bytes]]
 Keys = Mapping[str, Once[SigningKey] | None]
@@ -51,6 +52,13 @@ class Builder:
         slot = self.facts.profile.operating_slot
         return Once(lambda: SigningKey(card_key(slot, role)))
 
+    def ec_key(self, role: str) -> Once[EcKey] | None:
+        """The P-384 key of a card with a layout of its own; None for every other card."""
+        layout = self.facts.profile.layout
+        if layout is None:
+            return None
+        return Once(lambda: EcKey(stored_ec_key(f"nextgen-{role}"), layout.p1, layout.form))
+
     def issuer(self) -> rsa.RSAPrivateKey:
         """The municipality's key, which signs the records."""
         return self.pki.municipality_key(self.facts.profile.municipality)
@@ -78,7 +86,8 @@ class Builder:
         if kind is None:
             tries = 0 if "blocked" in entry.source else UNKNOWN_PIN_TRIES
             return PinReference(key, UNKNOWN_PIN_TRIES, tries)
-        rule = PIN_RULES[kind]
+        layout = profile.layout
+        rule = (PIN_RULES if layout is None else layout.rules)[kind]
         value = self.facts.derived.get(kind) or profile.pins.get(kind, "")
         return PinReference(
             key=key,
@@ -104,6 +113,7 @@ def files_of(
     keys: Keys | None = None,
     *,
     uses: Mapping[str, KeyUse] | None = None,
+    ec_keys: Mapping[str, Once[EcKey] | None] | None = None,
 ) -> list[ElementaryFile]:
     """All files the card map lists for an application, filled from ``contents`` and ``keys``."""
     by_kind = {entry.pin: entry.fid for entry in application.files.values() if entry.pin}
@@ -124,6 +134,7 @@ def files_of(
                 content=None if make is None else content(make),
                 pin=builder.pin(application, entry) if kind is FileKind.PIN else None,
                 key=(keys or {}).get(entry.name),
+                ec_key=(ec_keys or {}).get(entry.name),
                 use=(uses or {}).get(entry.name, KeyUse.SIGN),
                 hidden=hidden,
             )

@@ -11,7 +11,7 @@ from jpki.card_map import PinKind
 from jpki.certificate.kinds import Family
 from jpki.emulator.profile import CardProfile
 from jpki.errors import CardFileError
-from jpki.synth import SynthPki, fifth_birthday
+from jpki.synth import SynthPki, nth_birthday
 
 _JAPAN = timedelta(hours=9)
 # First days of the eras; 照合番号B counts years in them and names none [MC].
@@ -50,12 +50,13 @@ def card_facts(profile: CardProfile, pki: SynthPki) -> CardFacts:
         raise CardFileError(path=profile.name, place="dates", reason="contradiction")
     issued = datetime(day.year, day.month, day.day, 1, 23, 45, tzinfo=UTC)
     card_end = profile.dates.expires or _card_end(profile, day)
+    years = 5 if profile.layout is None else profile.layout.certificate_years
     last = datetime(card_end.year, card_end.month, card_end.day, 14, 59, 59, tzinfo=UTC)
     return CardFacts(
         profile=profile,
         issued=issued,
         issue_day=day,
-        certificate_end=min(fifth_birthday(issued, profile.holder.birth), last),
+        certificate_end=min(nth_birthday(issued, profile.holder.birth, years), last),
         card_end=card_end,
         generations={family: _generation(profile, pki, family, issued) for family in Family},
         serials={family: _serial(profile, family) for family in Family},

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from jpki.card_map import JPKI_AP, FileKind, PinKind
 from jpki.emulator import words
+from jpki.emulator.ecdsa import EcKey
 from jpki.emulator.refusal import refuse
 from jpki.emulator.rsa import SigningKey
 
@@ -95,6 +96,7 @@ class ElementaryFile:
     records: tuple[Once[bytes], ...] = field(default=(), repr=False)
     pin: PinReference | None = None
     key: Once[SigningKey] | None = field(default=None, repr=False)
+    ec_key: Once[EcKey] | None = field(default=None, repr=False)
     use: KeyUse = KeyUse.NONE
     hidden: bool = False
     """A working file that no known PIN opens: reading it gives 6982 rather than 6981."""

@@ -9,19 +9,20 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from jpki.card_map import JPKI_AP, PinKind, TokenKind
+from jpki.card_map import JPKI_AP, Application, PinKind, TokenKind
 from jpki.certificate.kinds import Family
 from jpki.emulator import words
 from jpki.emulator.build import Builder, files_of
+from jpki.emulator.ecdsa import EcKey
 from jpki.emulator.files import ApplicationImage, KeyUse, Once
 from jpki.emulator.layout import padded
 from jpki.emulator.profile import CertificateProfile
 from jpki.emulator.refusal import refuse
 from jpki.emulator.rsa import SigningKey
 from jpki.errors import CardFileError
-from jpki.synth import MUNICIPALITIES, EndEntityRequest, HolderData, card_key
+from jpki.synth import MUNICIPALITIES, EndEntityRequest, HolderData, card_key, stored_ec_key
 
 # File sizes (bytes). Those of real cards are not published [inferred].
 _SIGN_ALLOCATION = 3072
@@ -30,8 +31,8 @@ _CA_ALLOCATION = 1536
 _PRESENT, _ABSENT = b"\x8f", b"\x00"
 
 
-def jpki_application(builder: Builder) -> ApplicationImage:
-    """The application with every file of the card map."""
+def jpki_application(builder: Builder, application: Application = JPKI_AP) -> ApplicationImage:
+    """The application with every file of the card map, or of a layout of its own."""
     profile = builder.facts.profile
     own = {family: _own(profile.certificates[family]) for family in Family}
     contents = {
@@ -42,9 +43,10 @@ def jpki_application(builder: Builder) -> ApplicationImage:
         "auth-certificate": lambda: _certificate_file(builder, Family.AUTH, own),
         "auth-ca-certificate": lambda: _ca_file(builder, Family.AUTH),
     }
+    ec_keys = {f"{family.value}-key": _ec_key(builder, family) for family in Family}
     keys = {f"{family.value}-key": _key(builder, family, own) for family in Family}
     uses = {"terminal-ca-key": KeyUse.NONE}
-    files = files_of(builder, JPKI_AP, contents, keys, uses=uses)
+    files = files_of(builder, application, contents, keys, uses=uses, ec_keys=ec_keys)
     if profile.token is TokenKind.ANDROID or profile.token is TokenKind.IPHONE:
         # A phone gives its authentication certificate only after the PIN [MY issue 6].
         certificate = JPKI_AP.file("auth-certificate").fid
@@ -53,7 +55,9 @@ def jpki_application(builder: Builder) -> ApplicationImage:
             dataclasses.replace(file, opened_by=pin) if file.fid == certificate else file
             for file in files
         ]
-    return ApplicationImage(JPKI_AP.name, JPKI_AP.aid, files, session_refusal=words.SECURITY_STATUS)
+    return ApplicationImage(
+        application.name, application.aid, files, session_refusal=words.SECURITY_STATUS
+    )
 
 
 _Own = dict[Family, tuple[bytes, rsa.RSAPrivateKey] | None]
@@ -97,7 +101,7 @@ def end_entity(builder: Builder, family: Family) -> bytes:
     return builder.pki.end_entity(
         EndEntityRequest(
             family=family,
-            public_key=card_key(facts.profile.slot, family.value).public_key(),
+            public_key=_public_key(builder, family),
             generation=facts.generations[family],
             medium=facts.profile.medium,
             serial=facts.serials[family],
@@ -116,6 +120,14 @@ def end_entity(builder: Builder, family: Family) -> bytes:
     )
 
 
+def _public_key(builder: Builder, family: Family) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
+    """The key that the certificate names: RSA, or P-384 on a card with its own layout."""
+    profile = builder.facts.profile
+    if profile.layout is not None:
+        return stored_ec_key(f"nextgen-{family.value}").public_key()
+    return card_key(profile.slot, family.value).public_key()
+
+
 def _certificate_file(builder: Builder, family: Family, own: _Own) -> bytes:
     allocation = _SIGN_ALLOCATION if family is Family.SIGN else _AUTH_ALLOCATION
     if not builder.facts.profile.certificates[family].present:
@@ -129,8 +141,14 @@ def _ca_file(builder: Builder, family: Family) -> bytes:
     return padded(builder.pki.ca_certificate(family, generation), _CA_ALLOCATION)
 
 
+def _ec_key(builder: Builder, family: Family) -> Once[EcKey] | None:
+    present = builder.facts.profile.certificates[family].present
+    return builder.ec_key(family.value) if present else None
+
+
 def _key(builder: Builder, family: Family, own: _Own) -> Once[SigningKey] | None:
-    if not builder.facts.profile.certificates[family].present:
+    profile = builder.facts.profile
+    if not profile.certificates[family].present or profile.layout is not None:
         return None
     given = own[family]
     if given:

@@ -33,7 +33,7 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
 
     [certificates.auth]                 # and [certificates.sign]
     present = true
-    generation = 3                      # 1-3; else the newest that issued on that day
+    generation = 3                      # 1-4; else the newest of 1-3 that issued on that day
     serial = 123456789                  # else made from the card's name
     status = "good"                     # or revoked
     reason = "affiliationChanged"       # with revoked
@@ -59,6 +59,9 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
     [keys]
     slot = 0                            # stored keys, 0-14
 
+    [layout]                            # a card that is not as the card map has it, with
+                                        # P-384 keys; see jpki.emulator.own_layout
+
     [[faults]]                          # any number; see jpki.emulator.faults
     kind = "reply:cut"
     value = 100                         # where the kind takes one; "2s", "6F00" in quotes
@@ -83,6 +86,7 @@ from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault
 from jpki.emulator.free_area import ApplicationProfile
 from jpki.emulator.licence_profile import LicenceProfile
+from jpki.emulator.own_layout import OwnLayout
 from jpki.emulator.quirks import Quirks
 from jpki.emulator.timing import Timing
 
@@ -163,6 +167,7 @@ class CardProfile:
     faults: tuple[Fault, ...] = ()
     timing: Timing | None = None
     timed: bool = True
+    layout: OwnLayout | None = None
     free_area: tuple[ApplicationProfile, ...] = ()
 
     @property

@@ -7,14 +7,16 @@ import dataclasses
 import re
 import tomllib
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from jpki.card_map import PIN_RULES, PinKind, TokenKind
+from jpki.card_map import PIN_RULES, PinKind, PinRule, TokenKind
 from jpki.certificate.kinds import Family, Medium
 from jpki.emulator.faults import Fault, fault_of
 from jpki.emulator.free_area import parse_free_area
 from jpki.emulator.licence_profile import LicenceProfile, licence_profile
+from jpki.emulator.own_layout import OwnLayout, own_layout
 from jpki.emulator.profile import (
     APPLICATION_NAMES,
     CONTACT_ATR,
@@ -81,13 +83,11 @@ def parse_profile(raw: bytes, path: str, folder: Path | None = None) -> CardProf
 
 def _profile(top: Table, folder: Path | None) -> CardProfile:
     top.choice("schema", (SCHEMA,))
-    name = top.text("name")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", name):
-        top.fail("name", "bad_value")
+    name = _name(top)
     holder = _holder(top.table("holder", required=True))
     certificates = _certificates(top.table("certificates"), folder)
-    applications = top.texts("applications", APPLICATION_NAMES, USUAL_APPLICATIONS)
-    chosen = _chosen(applications, without_sign=not certificates[Family.SIGN].present)
+    applications, layout = _applications(top)
+    chosen = _chosen(applications, layout, without_sign=not certificates[Family.SIGN].present)
     card = top.table("card")
     token = TokenKind(card.choice("token", [kind.value for kind in TokenKind], TokenKind.CARD))
     atr = _atr(card)
@@ -105,8 +105,8 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
         atr=atr,
         applications=applications,
         certificates=certificates,
-        pins=_pins(top.table("pins"), chosen),
-        tries=_tries(top.table("tries"), applications),
+        pins=_pins(top.table("pins"), chosen, layout),
+        tries=_tries(top.table("tries"), applications, layout),
         quirks=_quirks(top.table("quirks")),
         slot=slot,
         operating_slot=alter.number("keys", 0, MAX_SLOT, slot),
@@ -119,7 +119,28 @@ def _profile(top: Table, folder: Path | None) -> CardProfile:
     timing, timed = _timing(top.table("timing"))
     top.done()
     _contradictions(top, profile)
-    return dataclasses.replace(profile, timing=timing, timed=timed)
+    return dataclasses.replace(profile, timing=timing, timed=timed, layout=layout)
+
+
+def _name(top: Table) -> str:
+    name = top.text("name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", name):
+        top.fail("name", "bad_value")
+    return name
+
+
+def _applications(top: Table) -> tuple[tuple[str, ...], OwnLayout | None]:
+    """Names of the applications; those of the card map unless the file has its own."""
+    if not top.has("layout"):
+        return top.texts("applications", APPLICATION_NAMES, USUAL_APPLICATIONS), None
+    if top.has("applications"):
+        top.fail("applications", "contradiction")
+    layout = own_layout(top.table("layout"))
+    return layout.names, layout
+
+
+def _rules(layout: OwnLayout | None) -> Mapping[PinKind, PinRule]:
+    return PIN_RULES if layout is None else layout.rules
 
 
 def _slot(table: Table) -> int:
@@ -248,7 +269,7 @@ def _certificate(table: Table, folder: Path | None) -> CertificateProfile:
     if (own[0] is None) != (own[1] is None):
         table.fail("key" if own[1] is None else "file", "missing")
     present = table.flag("present", True)
-    generation = table.optional_number("generation", 1, 3)
+    generation = table.optional_number("generation", 1, 4)
     serial = table.optional_number("serial", 1, 2**159 - 1)
     revoked = table.choice("status", ("good", "revoked"), "good") == "revoked"
     reason = table.choice("reason", _REASONS) if revoked else None
@@ -262,9 +283,14 @@ def _certificate(table: Table, folder: Path | None) -> CertificateProfile:
     return CertificateProfile(present, generation, serial, reason, days, file, key)
 
 
-def _chosen(applications: tuple[str, ...], *, without_sign: bool) -> dict[PinKind, str | None]:
+def _chosen(
+    applications: tuple[str, ...], layout: OwnLayout | None, *, without_sign: bool
+) -> dict[PinKind, str | None]:
     """The PINs this card has, with their usual values; None: never set."""
     kinds: dict[PinKind, str | None] = dict(_DEFAULT_PINS)
+    if layout is not None:
+        there = {e.pin for a in layout.applications for e in a.files.values()}
+        kinds = {kind: value for kind, value in kinds.items() if kind in there}
     if without_sign:
         kinds[PinKind.SIGN] = None
     if "licence" in applications:
@@ -272,7 +298,9 @@ def _chosen(applications: tuple[str, ...], *, without_sign: bool) -> dict[PinKin
     return kinds
 
 
-def _pins(table: Table, chosen: dict[PinKind, str | None]) -> dict[PinKind, str]:
+def _pins(
+    table: Table, chosen: dict[PinKind, str | None], layout: OwnLayout | None
+) -> dict[PinKind, str]:
     unset = table.texts("unset", [kind.value for kind in chosen], ())
     pins: dict[PinKind, str] = {}
     for kind, default in chosen.items():
@@ -281,23 +309,25 @@ def _pins(table: Table, chosen: dict[PinKind, str | None]) -> dict[PinKind, str]
             if given is not None:
                 table.fail(kind.value, "contradiction")
             continue
-        pins[kind] = _pin(table, kind, default if given is None else given)
+        value = default if given is None else given
+        pins[kind] = _pin(table, _rules(layout)[kind], value)
     table.done()
     return pins
 
 
-def _pin(table: Table, kind: PinKind, value: str) -> str:
-    rule = PIN_RULES[kind]
+def _pin(table: Table, rule: PinRule, value: str) -> str:
     allowed = r"[0-9]+" if rule.digits else r"(?=.*[A-Z])(?=.*[0-9])[A-Z0-9]+"
     if not rule.min_length <= len(value) <= rule.max_length or not re.fullmatch(allowed, value):
-        table.fail(kind.value, "bad_pin")
+        table.fail(rule.kind.value, "bad_pin")
     return value
 
 
-def _tries(table: Table, applications: tuple[str, ...]) -> dict[PinKind, int]:
+def _tries(
+    table: Table, applications: tuple[str, ...], layout: OwnLayout | None
+) -> dict[PinKind, int]:
     licence = (PinKind.LICENCE,) if "licence" in applications else ()
     tries = {
-        kind: table.number(kind.value, 0, PIN_RULES[kind].tries)
+        kind: table.number(kind.value, 0, _rules(layout)[kind].tries)
         for kind in (*_COUNTED, *licence)
         if table.has(kind.value)
     }

@@ -13,6 +13,7 @@ from jpki.card_map import FileKind
 from jpki.emulator import words
 from jpki.emulator.apdu import Command
 from jpki.emulator.chip import Chip
+from jpki.emulator.ecdsa import DIGEST_SIZE, EcKey
 from jpki.emulator.files import ChangeCommand, ElementaryFile, KeyUse, PinReference
 from jpki.emulator.rsa import SigningKey
 from jpki.emulator.secure_messaging import SmSession, seed_of
@@ -120,6 +121,8 @@ def compute_signature(chip: Chip, c: Command) -> bytes:
         return found
     if found.kind is not FileKind.KEY:
         return words.INCOMPATIBLE_FILE
+    if found.ec_key is not None:
+        return _compute_ecdsa(chip, c, found, found.ec_key())
     if found.use is not KeyUse.SIGN or found.key is None:
         return words.CONDITIONS
     compute, shortest, longest = operation
@@ -133,6 +136,19 @@ def compute_signature(chip: Chip, c: Command) -> bytes:
     if c.le is not None and c.le < key.size:
         return words.exact_length(key.size)
     return chip.reply(compute(key, c.data), c.le)
+
+
+def _compute_ecdsa(chip: Chip, c: Command, file: ElementaryFile, key: EcKey) -> bytes:
+    """With a P-384 key: a SHA-384 hash in, a signature out. Our invention: no card has such
+    a key, and whether one will be used this way is not known.
+    """
+    if c.p1 != key.p1:
+        return words.WRONG_P1P2
+    if len(c.data) != DIGEST_SIZE:
+        return words.CONDITIONS if c.data else words.WRONG_LENGTH
+    if not chip.opened(file):
+        return words.SECURITY_STATUS
+    return chip.reply(key.sign(c.data), c.le)
 
 
 def _signing_file(chip: Chip, p2: int) -> ElementaryFile | bytes:

@@ -15,7 +15,7 @@ from jpki.synth.keystore import card_key, stored_ec_key, stored_key, stored_key_
 from jpki.synth.municipalities import MUNICIPALITIES, Municipality
 from jpki.synth.ocsp import Status
 from jpki.synth.overrides import CrlOverrides, Overrides
-from jpki.synth.people import HolderData, fifth_birthday, my_number
+from jpki.synth.people import HolderData, fifth_birthday, my_number, nth_birthday
 from jpki.synth.pki import SynthPki
 from jpki.synth.tsa import time_stamp_answer, tsa_certificate
 
@@ -32,6 +32,7 @@ __all__ = [
     "Municipality",
     "MUNICIPALITIES",
     "fifth_birthday",
+    "nth_birthday",
     "my_number",
     "key_id",
     "stored_key",

@@ -51,14 +51,19 @@ def era_date(birth: date) -> str:
 
 
 def fifth_birthday(issued: datetime, birth: date) -> datetime:
-    """End of the fifth birthday after ``issued``: 23:59:59 in Japan, which is 14:59:59 UTC.
+    """End of the fifth birthday after ``issued``, when today's certificates end."""
+    return nth_birthday(issued, birth, 5)
+
+
+def nth_birthday(issued: datetime, birth: date, count: int) -> datetime:
+    """End of a later birthday after ``issued``: 23:59:59 in Japan, which is 14:59:59 UTC.
 
     The day of issue counts in Japanese time and is itself not «after»; somebody born on
     29 February has the birthday on the 28th in other years [inferred].
     """
     issue_day = (issued.astimezone(UTC) + timedelta(hours=9)).date()
     this_year = _birthday(birth, issue_day.year)
-    last = _birthday(birth, issue_day.year + (5 if this_year <= issue_day else 4))
+    last = _birthday(birth, issue_day.year + count - (this_year > issue_day))
     return datetime(last.year, last.month, last.day, 14, 59, 59, tzinfo=UTC)
 
 
