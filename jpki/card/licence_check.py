@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256
+from typing import TYPE_CHECKING
 
 from jpki.card.licence_records import LicenceRecord, LicenceSignature
 from jpki.verdict import Check, Outcome
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 NAME = "licence_data"
 
@@ -46,13 +44,23 @@ class LicenceEvidence:
         signature = self.signature.signature if self.signature else None
         if signature is None:
             return check_licence(self)[0]
-        for digest in self.digests:
-            try:
-                key.verify(signature, digest, PKCS1v15(), Prehashed(SHA256()))
-            except InvalidSignature:
-                continue
+        if any(_fits(key, signature, digest) for digest in self.digests):
             return Check(NAME, Outcome.VALID, "licence_signed_by_given_key")
         return Check(NAME, Outcome.INVALID, "licence_signature_wrong")
+
+
+def _fits(key: RSAPublicKey, signature: bytes, digest: bytes) -> bool:
+    # Imported late: most who read a card have nobody's key.
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        key.verify(signature, digest, PKCS1v15(), Prehashed(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def check_licence(evidence: LicenceEvidence | None) -> tuple[Check, ...]:
