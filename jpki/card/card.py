@@ -19,7 +19,7 @@ from jpki.card.selection import select_application
 from jpki.card.surface_ap import SurfaceAp
 from jpki.card.text_ap import TextAp
 from jpki.card.token import Availability, Token, detect
-from jpki.card_map import Application
+from jpki.card_map import LICENCE_AP, Application, PinKind
 from jpki_apdu.channel import Channel
 from jpki_apdu.connection import CardConnection, ReplyLimits
 from jpki_apdu.errors import CardError, StatusWordError
@@ -94,6 +94,8 @@ class Card:
         certificates = self.jpki.availability()
         counters = self.pins.counters()
         present = tuple(a.name for a in self._layout.applications if self._has(a, counters))
+        if LICENCE_AP.name in present:
+            counters += self.pins.counters(PinKind.LICENCE)
         return CardInfo(token, self.interface, present, certificates, counters)
 
     def _has(self, application: Application, counters: tuple[PinCounter, ...]) -> bool:
