@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jpki_apdu.connection import CardConnection
     from jpki_apdu.tracing import PublicNames, Recorder
 
-VIRTUAL = "virtual"
+VIRTUAL, REPLAY = "virtual", "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _open_replay(rest: str, wait: float | None) -> CardConnection:
 
 
 readers.register_scheme(VIRTUAL, _virtual_opener)
-readers.register_scheme("replay", _open_replay)
+readers.register_scheme(REPLAY, _open_replay)
 
 
 @contextmanager
@@ -204,15 +204,15 @@ def open_card(
 ) -> OpenedCard:
     """Open the card of ours behind ``uri`` and detect it.
 
-    ``trust``: as for ``load_trust``. Under ``test``, and for ``virtual:``, a card is also
-    looked for by the invented layouts; elsewhere such a card is none of ours.
+    ``trust``: as for ``load_trust``. Under ``test``, and for ``virtual:`` and ``replay:``, a
+    card is also looked for by the invented layouts; elsewhere such a card is none of ours.
 
     With ``pcsc:`` and several readers that hold a card of ours, ``needs_pin`` refuses to
     guess (SeveralReadersError, ``names``); otherwise the first is taken and the rest are
     named in ``others``. Raises TransportError, NotOurCardError, UnsupportedTokenError.
     """
     candidates = _candidates(uri)
-    invented = trust == Environment.TEST or uri.partition(":")[0] == VIRTUAL
+    invented = trust == Environment.TEST or uri.partition(":")[0] in (VIRTUAL, REPLAY)
     layouts = (TODAY, *(invented_layouts() if invented else ()))
     if len(candidates) < 2:
         return _detected(open_connection(uri, wait=wait, at=at), layouts)

@@ -55,6 +55,20 @@ def test_names_are_those_of_the_card_map() -> None:
     assert all(len(file) == 2 for file in names.files)
 
 
+@pytest.mark.parametrize("name", ["hanako", "android", "library", "nextgen"])
+def test_every_kind_of_card_is_replayed(name: str, tmp_path: Path) -> None:
+    with recorded(tmp_path / "r", replayable=True), open_card(f"virtual:{name}").card as card:
+        info = card.info()
+    with open_card(f"replay:{tmp_path / 'r'}").card as card:
+        again = card.info()
+        card.connection.finish()
+    assert (again.token.info.label, again.applications) == (
+        info.token.info.label,
+        info.applications,
+    )
+    assert (again.counters, again.certificates) == (info.counters, info.certificates)
+
+
 def test_recorded_and_replayed(tmp_path: Path) -> None:
     with recorded(tmp_path / "r", replayable=True):
         _job("virtual:hanako")
