@@ -144,17 +144,17 @@ class _Search:
         assert self._connection is not None
         name, stated = self._connection.name, self._connection.limits.extended
         short, stopped = self._ladder(SHORT_STEPS, extended=False)
-        longer = extended = 0
+        limit, longer, extended = short or SAFE, 0, 0
         if not stopped and len(self._whole) > SHORT_STEPS[-1]:
             steps = [step for step in EXTENDED_STEPS if step < len(self._whole)]
             longer, stopped = self._ladder([*steps, len(self._whole)], extended=True)
             # The file ends where it ends: beyond it, only the reader's own word counts.
             extended = longer if stopped else max(stated, longer)
         elif not stopped:
-            short, extended = SHORT_STEPS[-1], stated  # a small file contradicts nothing
+            limit, extended = SHORT_STEPS[-1], stated  # a small file contradicts nothing
         return Probe(
             reader=name,
-            limits=ReplyLimits(short or SAFE, extended),
+            limits=ReplyLimits(limit, extended),
             measured=max(short, longer),
             attempts=tuple(self._attempts),
             card_back=self._connection is not None,

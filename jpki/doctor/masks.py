@@ -22,7 +22,8 @@ def reader_name(name: str) -> str:
     """A reader's name without what could be a serial number; printable characters only.
 
     Masked: what stands in parentheses, numbers of five digits and more, hexadecimal
-    numbers of eight and more, and long tokens that are mostly digits. ``SCR3310v2`` stays.
+    numbers of eight and more, and long tokens that are mostly digits or have them in
+    three places. ``SCR3310v2`` stays.
     """
     index = _INDEX.search(name)
     tail = index[0] if index else ""
@@ -39,14 +40,13 @@ def _bracket(found: re.Match[str]) -> str:
 
 def _token(found: re.Match[str]) -> str:
     word = found[0]
-    digits = sum(char.isdigit() for char in word)
-    longest = max(map(len, re.findall(r"\d+", word)), default=0)
+    runs = re.findall(r"\d+", word)
+    digits = sum(map(len, runs))
+    long_number = any(len(run) >= 5 for run in runs)
     hexadecimal = len(word) >= 8 and digits and re.fullmatch(r"[0-9A-Fa-f]+", word)
-    return (
-        GAP
-        if longest >= 5 or hexadecimal or (len(word) >= 8 and digits * 2 > len(word) + 1)
-        else word
-    )
+    scattered = len(word) >= 6 and len(runs) >= 3
+    mostly = len(word) >= 8 and digits * 2 > len(word) + 1
+    return GAP if long_number or hexadecimal or scattered or mostly else word
 
 
 def version(text: str | None) -> str:
