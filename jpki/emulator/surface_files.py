@@ -34,7 +34,10 @@ class SurfaceFiles:
         return tlv.encode(0xFF10, signed + tlv.encode(0xDF13, signature))
 
     def face(self) -> bytes:
-        """EF 0002: what is printed. Expiry and code stand behind the signature, unsigned."""
+        """EF 0002: what is printed. Expiry and code stand behind the signature, unsigned.
+
+        A forged card shows another name here too, under the signature over the first.
+        """
         profile = self._profile
         place = MUNICIPALITIES[profile.municipality]
         signed = [
@@ -47,6 +50,8 @@ class SurfaceFiles:
         ]
         parts = [tlv.encode(tag, value) for tag, value in signed]
         segments = (b"".join(parts[:3]), b"".join(parts[3:5]), parts[5])
+        if profile.text_name:
+            signed[3] = (0xDF25, png(f"TEST CARD {profile.name} ALTERED", height=16))
         return with_offsets(
             0xFF20,
             0xDF21,
