@@ -51,7 +51,7 @@ class Selection:
 class Channel:
     """Talks ISO 7816-4 to one card and knows what is selected.
 
-    ``limits``: overrides what the connection says its reader carries.
+    ``limits``: overrides what the connection says its reader carries; what holds, afterwards.
     ``sfi``: None = try short EF identifiers once per application and remember a refusal;
     False = never; True = always.
     """
@@ -64,10 +64,10 @@ class Channel:
         sfi: bool | None = None,
     ) -> None:
         self._connection = connection
-        self._limits = limits or connection.limits
-        self._link = Link(connection, self._limits.short, self._lose)
+        self.limits = limits or connection.limits
+        self._link = Link(connection, self.limits.short, self._lose)
         self._send = self._link.send
-        self._reading = BinaryReader(self._send, self._limits)
+        self._reading = BinaryReader(self._send, self.limits)
         self._sfi = ShortIds(sfi)
         self._aid: bytes | None = None
         self._fid: int | None = None
@@ -262,8 +262,8 @@ class Channel:
         self._check()
         head = bytes((0, GET_DATA, tag >> 8, tag & 0xFF))
         reply, sw = self._send(head + b"\0")
-        if sw == 0x6700 and self._limits.extended:
-            le = self._limits.extended & 0xFFFF
+        if sw == 0x6700 and self.limits.extended:
+            le = self.limits.extended & 0xFFFF
             reply, sw = self._send(head + b"\0" + le.to_bytes(2, "big"))
         require_ok(sw, GET_DATA)
         return reply

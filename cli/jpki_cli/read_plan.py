@@ -28,7 +28,8 @@ class Plan:
     """What is read, and with which PINs, in order.
 
     ``fields`` empty: no attributes. ``images``: of the card face, by name; ``details``: its
-    dates and sex. ``at_least``: only the answer leaves.
+    dates and sex. ``at_least``: only the answer leaves. ``secure``: text records are read
+    encrypted.
     """
 
     fields: tuple[str, ...]
@@ -41,6 +42,7 @@ class Plan:
     number_image: bool = False
     age: bool = False
     at_least: int | None = None
+    secure: bool = False
 
     @property
     def face(self) -> bool:
@@ -88,6 +90,19 @@ def plan_for(
     if number and not plan.number and not plan.number_image:
         raise UsageFault("usage_with_opens", record="number", needed="text")
     return _opened(plan if given else _with_defaults(plan))
+
+
+def secured(plan: Plan) -> Plan:
+    """The same with secure messaging, which begins with the text PIN and is for text records.
+
+    A reference number that opens them before that would read them in the clear: refused.
+    """
+    from dataclasses import replace
+
+    first = next((k for k in plan.pins if k is PinKind.TEXT or plan.home(k) is TEXT_AP), None)
+    if first is not PinKind.TEXT or not (plan.fields or plan.number):
+        raise UsageFault("usage_secure_needs_text")
+    return replace(plan, secure=True)
 
 
 def _everything(given: list[PinKind], number: bool) -> Plan:

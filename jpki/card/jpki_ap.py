@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from jpki.card.ecdsa import ecdsa_der
 from jpki.card.layout import TODAY, CardLayout
 from jpki.card.records import Place, is_filler
 from jpki.card.selection import read_file, select_application
@@ -149,6 +148,8 @@ class JpkiAp:
         rule = self._layout.ecdsa
         if rule is None or len(digest) != hashlib.sha384().digest_size:
             raise ValueError("a P-384 key signs a SHA-384 hash")
+        from jpki.card.ecdsa import ecdsa_der  # cryptography is slow to load, and rarely needed
+
         return ecdsa_der(self._compute(kind, digest, rule.p1), rule.form)
 
     def authenticate(self, data: bytes) -> bytes:

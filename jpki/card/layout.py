@@ -10,7 +10,6 @@ the emulated card of that name; invented layouts serve tests only.
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,6 +109,8 @@ def parse_layout(raw: bytes) -> CardLayout:
 
     A layout that does not call itself invented is refused: there is no other kind yet.
     """
+    import tomllib
+
     if len(raw) > MAX_SIZE:
         raise CardLayoutError(place="file", reason="too_large")
     try:

@@ -45,11 +45,18 @@ def read_file(
     entry = application.file(name)
     try:
         return channel.read_file(application.aid, entry.fid, size)
-    except SecurityStatusError as exc:
-        closed = SecurityStatusError(exc.sw, exc.ins, "file_needs_pin")
-        closed.values.update(application=application.name, record=name)
-        raise closed from exc
-    except FileNotFoundOnCardError as exc:
-        absent = FileNotFoundOnCardError(exc.sw, exc.ins, "file_absent")
-        absent.values.update(application=application.name, record=name)
-        raise absent from exc
+    except (SecurityStatusError, FileNotFoundOnCardError) as exc:
+        raise file_error(exc, application, name) from exc
+
+
+def file_error(exc: StatusWordError, application: Application, name: str) -> StatusWordError:
+    """The error that names the file which was refused; any other word as it is."""
+    made: StatusWordError
+    if isinstance(exc, SecurityStatusError):
+        made = SecurityStatusError(exc.sw, exc.ins, "file_needs_pin")
+    elif isinstance(exc, FileNotFoundOnCardError):
+        made = FileNotFoundOnCardError(exc.sw, exc.ins, "file_absent")
+    else:
+        made = StatusWordError(exc.sw, exc.ins)
+    made.values.update(application=application.name, record=name)
+    return made

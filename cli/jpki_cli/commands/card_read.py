@@ -21,7 +21,15 @@ from jpki_cli.errors import Exit
 from jpki_cli.faces import Picture, draw_photo, face_json, face_rows, file_names, pictures
 from jpki_cli.options import PATH, card_options, pin_options, with_option
 from jpki_cli.pin_desk import PinDesk, kinds, present
-from jpki_cli.read_plan import OPENS_ATTRIBUTES, OPENS_FACE, OPENS_NUMBER, WHAT, Plan, plan_for
+from jpki_cli.read_plan import (
+    OPENS_ATTRIBUTES,
+    OPENS_FACE,
+    OPENS_NUMBER,
+    WHAT,
+    Plan,
+    plan_for,
+    secured,
+)
 from jpki_cli.render import attribute_lines, attributes_json, birth_text, mask
 from jpki_cli.screen import Screen
 from jpki_cli.session import Session
@@ -63,6 +71,7 @@ class Found:
 @option("--at-least", metavar="N", type=IntRange(0, 150))
 @option("--number", is_flag=True)
 @option("--reveal", metavar="WHAT", type=OneOf("number"))
+@option("--secure-messaging", is_flag=True)
 @option("--out", metavar="DIR", type=PATH)
 @option("--force", is_flag=True)
 @pin_options
@@ -74,6 +83,7 @@ def read(
     at_least: int | None,
     number: bool,
     reveal: str | None,
+    secure_messaging: bool,
     out: Path | None,
     force: bool,
     pin_fd: int | None,
@@ -82,6 +92,8 @@ def read(
     at: datetime | None,
 ) -> Exit:
     plan = plan_for(what, kinds(with_), number=number, at_least=at_least)
+    if secure_messaging:
+        plan = secured(plan)
     if reveal and not (plan.number or plan.number_image):
         raise UsageFault("usage_reveal_number")
     if out is not None:
@@ -128,6 +140,8 @@ def _read(card: Card, plan: Plan, desk: PinDesk, *, last_try: bool) -> Found:
     found = Found()
     for kind in plan.pins:
         present(card, desk, kind, last_try=last_try, application=plan.home(kind))
+        if plan.secure and kind is PinKind.TEXT:
+            card.text.begin_secure_messaging()
         _read_text(card, plan, kind, found)
         _read_surface(card, plan, kind, found)
         if plan.certificates and kind is PinKind.SIGN:
