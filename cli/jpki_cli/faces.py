@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jpki.card.surface_records import FaceRecord, NumberImageRecord
 
 NUMBER = "number"
+LICENCE_PHOTO = "licence-photo"
+PHOTOS = ("photo", LICENCE_PHOTO)
 _COLUMNS, _ROWS = 40, 54  # of the drawn photo: columns, and half-lines
 
 
@@ -46,6 +48,8 @@ class Picture:
 def _place(name: str) -> Place:
     from jpki.card.records import Place
 
+    if name == LICENCE_PHOTO:
+        return Place("licence", 0x001B)
     return Place("surface", 0x0005 if name == NUMBER else 0x0002)
 
 
@@ -129,7 +133,7 @@ def draw_photo(
     session: Session, screen: Screen, images: tuple[Picture, ...], written: Path | None
 ) -> None:
     """The photo in half-blocks, on a terminal that can show it; else where to find it."""
-    photo = next((picture for picture in images if picture.name == "photo"), None)
+    photo = next((one for one in images if one.name in PHOTOS), None)
     if photo is None:
         return
     if screen.draws:

@@ -11,8 +11,9 @@ from jpki_cli.clicks import UsageFault
 
 FIELDS = ("name", "birth", "sex", "address")
 IMAGES = ("name", "address", "photo", "security-code")
-LATER = ("licence",)
-WHAT = ("attributes", *FIELDS, "number", "face", "photo", "age", "certificates", "all", *LATER)
+WHAT = (
+    "attributes", *FIELDS, "number", "face", "photo", "age", "licence", "certificates", "all",
+)  # fmt: skip
 
 # Which PINs open what. Source: the card map.
 OPENS_ATTRIBUTES = frozenset({PinKind.TEXT, PinKind.NUMBER_B})
@@ -20,6 +21,7 @@ OPENS_NUMBER = frozenset({PinKind.TEXT, PinKind.NUMBER_A})
 OPENS_FACE = frozenset({PinKind.NUMBER_A, PinKind.NUMBER_B})
 OPENS_NUMBER_IMAGE = frozenset({PinKind.NUMBER_A})
 OPENS_AGE = frozenset({PinKind.BIRTH})
+OPENS_LICENCE = frozenset({PinKind.LICENCE})
 _TEXT_ONLY = frozenset({PinKind.TEXT})
 
 
@@ -29,7 +31,7 @@ class Plan:
 
     ``fields`` empty: no attributes. ``images``: of the card face, by name; ``details``: its
     dates and sex. ``at_least``: only the answer leaves. ``secure``: text records are read
-    encrypted.
+    encrypted. ``default_pin``: for a licence without a PIN.
     """
 
     fields: tuple[str, ...]
@@ -43,6 +45,8 @@ class Plan:
     age: bool = False
     at_least: int | None = None
     secure: bool = False
+    licence: bool = False
+    default_pin: bool = False
 
     @property
     def face(self) -> bool:
@@ -63,9 +67,6 @@ def plan_for(
     what: Sequence[str], given: list[PinKind], *, number: bool, at_least: int | None = None
 ) -> Plan:
     """What the words ask for. Raises UsageFault for what does not fit together."""
-    for word in what:
-        if word in LATER:
-            raise UsageFault("usage_not_yet", feature=f"card read {word}")
     if at_least is not None and tuple(what) != ("age",):
         raise UsageFault("usage_at_least_alone")
     if "all" in what:
@@ -86,6 +87,7 @@ def plan_for(
         number_image=number and "face" in what,
         age="age" in what,
         at_least=at_least,
+        licence="licence" in what,
     )
     if number and not plan.number and not plan.number_image:
         raise UsageFault("usage_with_opens", record="number", needed="text")
@@ -121,6 +123,7 @@ def _everything(given: list[PinKind], number: bool) -> Plan:
         details=face,
         number_image=number and PinKind.NUMBER_A in pins,
         age=PinKind.BIRTH in pins,
+        licence=PinKind.LICENCE in pins,
     )
 
 
@@ -135,6 +138,8 @@ def _with_defaults(plan: Plan) -> Plan:
         pins.append(PinKind.NUMBER_A)
     if plan.age:
         pins.append(PinKind.BIRTH)
+    if plan.licence:
+        pins.append(PinKind.LICENCE)
     return replace(plan, pins=tuple(pins))
 
 
@@ -147,6 +152,7 @@ def _opened(plan: Plan) -> Plan:
         (plan.face, "face", OPENS_FACE),
         (plan.number_image, "number-image", OPENS_NUMBER_IMAGE),
         (plan.age, "age-record", OPENS_AGE),
+        (plan.licence, "licence", OPENS_LICENCE),
     ):
         if not wanted:
             continue

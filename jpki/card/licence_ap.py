@@ -12,12 +12,13 @@ from jpki.card.licence_records import (
     parse_signature,
 )
 from jpki.card.licence_tags import LongTags
-from jpki.card.pin import PinCounter, PinGuard
+from jpki.card.pin import PinGuard
 from jpki.card.pin_format import DEFAULT_LICENCE_PIN
 from jpki.card.selection import read_file
 from jpki.card_map import LICENCE_AP, PinKind
 from jpki.errors import PinError
 from jpki_apdu.channel import Channel
+from jpki_apdu.errors import SecurityStatusError
 
 _FLAG = 3  # bytes of WEF01
 
@@ -40,7 +41,7 @@ class LicenceAp:
         return parse_pin_set(read_file(self._channel, LICENCE_AP, "pin-set", _FLAG))
 
     def licence(self) -> LicenceRecord:
-        """The licence (WEF02), after the licence PIN."""
+        """The licence (WEF02), after the licence PIN. Read to its end: a signature covers it."""
         return parse_licence(read_file(self._channel, LICENCE_AP, "licence"), self.long_tags)
 
     def signature(self) -> LicenceSignature:
@@ -52,15 +53,23 @@ class LicenceAp:
         """Licence and signature, for ``check_licence``. Nothing else of the card is read."""
         return LicenceEvidence(self.licence(), self.signature())
 
-    def present_default_pin(self, *, last_try: bool = False) -> PinCounter:
-        """Present four asterisks, as conventional licence cards want where no PIN is set.
+    def evidence_without_pin(
+        self, *, default_pin: bool = False, last_try: bool = False
+    ) -> LicenceEvidence:
+        """As :meth:`evidence`, on a card whose holder set no PIN (WEF01 says so).
 
-        Whether this application knows them is unverified; one description says that it
-        opens without any PIN then [TB], grade C. So nothing here does it by itself: try
-        to read first. Raises PinError ``licence_pin_set`` (nothing presented) if the
-        holder set a PIN, else as ``PinGuard.verify`` does: a wrong value costs a try.
+        One description says that the files are open then [TB], grade C, so they are
+        tried first. Where they are closed, ``default_pin`` presents four asterisks, as
+        conventional licence cards want; whether this application knows them is
+        unverified, and wrong ones cost a try. Raises PinError ``licence_pin_set`` or
+        ``licence_closed_without_pin`` (nothing presented), else as ``PinGuard.verify``.
         """
         if self.pin_set():
             raise PinError(PinKind.LICENCE, None, "licence_pin_set")
-        value = bytearray(DEFAULT_LICENCE_PIN)
-        return self._pins.verify(PinKind.LICENCE, value, last_try=last_try)
+        try:
+            return self.evidence()
+        except SecurityStatusError as exc:
+            if not default_pin:
+                raise PinError(PinKind.LICENCE, None, "licence_closed_without_pin") from exc
+        self._pins.verify(PinKind.LICENCE, bytearray(DEFAULT_LICENCE_PIN), last_try=last_try)
+        return self.evidence()

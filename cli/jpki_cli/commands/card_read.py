@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,12 +13,12 @@ from click import IntRange
 
 from jpki.card_map import PinKind
 from jpki.dates import is_at_least, japan_day, years_old
-from jpki_cli import certificates, files
+from jpki_cli import certificates, files, licences
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import Listed, OneOf, UsageFault, argument, command, option
 from jpki_cli.commands.cert import pem
 from jpki_cli.errors import Exit
-from jpki_cli.faces import Picture, draw_photo, face_json, face_rows, file_names, pictures
+from jpki_cli.faces import PHOTOS, Picture, draw_photo, face_json, face_rows, file_names, pictures
 from jpki_cli.options import PATH, card_options, pin_options, with_option
 from jpki_cli.pin_desk import PinDesk, kinds, present
 from jpki_cli.read_plan import (
@@ -37,6 +37,7 @@ from jpki_cli.texts import t
 
 if TYPE_CHECKING:
     from jpki.card import AgeRecord, Card, CertificateName, FaceRecord, MyNumber
+    from jpki.card.licence_check import LicenceEvidence
     from jpki.card.surface_records import NumberImageRecord
     from jpki.card.text_records import TextAttributes
 
@@ -60,6 +61,7 @@ class Found:
     face: FaceRecord | None = field(default=None, repr=False)
     number_image: NumberImageRecord | None = field(default=None, repr=False)
     age: AgeRecord | None = field(default=None, repr=False)
+    licence: LicenceEvidence | None = field(default=None, repr=False)
     certificates: dict[str, bytes | str] = field(default_factory=dict, repr=False)
     images: tuple[Picture, ...] = ()
     written: dict[str, str] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Found:
 @option("--secure-messaging", is_flag=True)
 @option("--out", metavar="DIR", type=PATH)
 @option("--force", is_flag=True)
+@option("--default-pin", is_flag=True)
 @pin_options
 @card_options
 def read(
@@ -86,18 +89,17 @@ def read(
     secure_messaging: bool,
     out: Path | None,
     force: bool,
+    default_pin: bool,
     pin_fd: int | None,
     last_try: bool,
     wait: float | None,
     at: datetime | None,
 ) -> Exit:
     plan = plan_for(what, kinds(with_), number=number, at_least=at_least)
+    plan = replace(plan, default_pin=default_pin)
     if secure_messaging:
         plan = secured(plan)
-    if reveal and not (plan.number or plan.number_image):
-        raise UsageFault("usage_reveal_number")
-    if out is not None:
-        _check_folder(out, plan, force, reveal=bool(reveal))
+    _check(out, plan, force, reveal=bool(reveal))
     with (
         PinDesk(session, plan.pins, pin_fd) as desk,
         session.card(wait=wait, at=at, needs_pin=bool(plan.pins)) as opened,
@@ -107,7 +109,7 @@ def read(
     today = japan_day(at or session.app.clock())
     if plan.at_least is not None and found.age is not None:
         return _answer(session, head, found.age, plan.at_least, today)
-    found.images = pictures(plan, found.face, found.number_image, reveal=bool(reveal))
+    found.images = _pictures(plan, found, reveal=bool(reveal))
     if out is not None:
         _write(session, out, plan, found, head, force=force)
     if session.json:
@@ -129,7 +131,8 @@ def _tell(
 ) -> None:
     screen = session.screen()
     _show(screen, head, plan, found, today, reveal=reveal)
-    photo = out / found.written["photo"] if out and "photo" in found.written else None
+    names = [found.written[name] for name in PHOTOS if name in found.written]
+    photo = out / names[0] if out and names else None
     draw_photo(session, screen, found.images, photo)
     if plan.everything and not plan.pins:
         session.note("all_without_pin")
@@ -139,6 +142,9 @@ def _read(card: Card, plan: Plan, desk: PinDesk, *, last_try: bool) -> Found:
     """PIN after PIN, and after each what it opens: selecting another application forgets it."""
     found = Found()
     for kind in plan.pins:
+        if plan.licence and kind is PinKind.LICENCE:
+            found.licence = licences.read(card, desk, last_try, plan.default_pin)
+            continue
         present(card, desk, kind, last_try=last_try, application=plan.home(kind))
         if plan.secure and kind is PinKind.TEXT:
             card.text.begin_secure_messaging()
@@ -192,16 +198,29 @@ def _certificate(card: Card, which: str) -> bytes | str:
         return "needs_sign" if which == "sign" else "needs_auth"
 
 
-def _check_folder(out: Path, plan: Plan, force: bool, *, reveal: bool) -> None:
-    """Refuse, before the card is opened, what could not be written in the end."""
+def _pictures(plan: Plan, found: Found, *, reveal: bool) -> tuple[Picture, ...]:
+    """Images of the card face and of the licence. Raises CardDataError."""
+    face = pictures(plan, found.face, found.number_image, reveal=reveal)
+    return face + licences.photo(found.licence)
+
+
+def _check(out: Path | None, plan: Plan, force: bool, *, reveal: bool) -> None:
+    """Refuse, before the card is opened, what could not be shown or written in the end."""
+    if reveal and not (plan.number or plan.number_image):
+        raise UsageFault("usage_reveal_number")
+    if plan.default_pin and not plan.licence:
+        raise UsageFault("usage_default_pin")
+    if out is None:
+        return
     if not out.is_dir():
         raise UsageFault("usage_out_folder", path=str(out))
-    if plan.face:
+    if plan.face or plan.licence:
         from jpki.card.images import demand_extra
 
         demand_extra()
     names = file_names(plan, reveal=reveal)
     names += ["attributes.json"] if plan.fields else []
+    names += licences.FILES if plan.licence else []
     names += [f"{which}.pem" for which in _CERTIFICATES] if plan.certificates else []
     for name in names:
         files.check_target(out / name, force=force)
@@ -221,6 +240,9 @@ def _write(
         made["face.json"] = (_text(head, members), True)
     if found.attributes is not None:
         made["attributes.json"] = (_text(head, _fields_json(found.attributes, plan)), True)
+    if found.licence is not None:
+        members = licences.member(found.licence, found.images, found.written)
+        made["licence.json"] = (_text(head, members), True)
     for which, der in found.certificates.items():
         if isinstance(der, bytes):
             made[f"{which}.pem"] = (pem(der), not which.endswith("-ca"))
@@ -263,6 +285,7 @@ def _json(head: Head, plan: Plan, found: Found, today: date, *, reveal: bool) ->
         "number": None,
         "face": None,
         "age": None,
+        "licence": None,
         "certificates": None,
     }
     if found.attributes is not None:
@@ -278,6 +301,8 @@ def _json(head: Head, plan: Plan, found: Found, today: date, *, reveal: bool) ->
         birth = found.age.birth
         years = years_old(birth, today) if isinstance(birth, date) else None
         result["age"] = {"birth": str(birth), "years": years}
+    if found.licence is not None:
+        result["licence"] = licences.member(found.licence, found.images, found.written)
     if plan.certificates:
         result["certificates"] = {
             which: _certificate_json(which, der) for which, der in found.certificates.items()
@@ -310,6 +335,8 @@ def _show(
         rows += face_rows(plan, found.face, found.images, unicode=screen.unicode)
     if found.age is not None:
         rows += _age_rows(found.age, today)
+    if found.licence is not None:
+        rows += licences.rows(found.licence, found.images, unicode=screen.unicode)
     screen.table(rows)
     for which, der in found.certificates.items():
         screen.line()

@@ -106,29 +106,30 @@ def test_ten_tries(driver: MakeDriver) -> None:
 def test_without_a_pin_it_opens_by_itself(driver: MakeDriver) -> None:
     with opened(driver('[pins]\nunset = ["licence"]')) as card:
         assert not card.licence.pin_set()
-        assert card.licence.evidence().record.number == "991204567893"
+        assert card.licence.evidence_without_pin().record.number == "991204567893"
 
 
 def test_without_a_pin_asterisks_only_if_asked_for(driver: MakeDriver) -> None:
     emulated = driver('[pins]\nunset = ["licence"]\n[quirks]\nlicence_unset = "asterisks"')
     with opened(emulated) as card:
-        with pytest.raises(SecurityStatusError):
-            card.licence.licence()
+        with pytest.raises(PinError) as caught:
+            card.licence.evidence_without_pin()
+        assert caught.value.code == "licence_closed_without_pin"
         assert emulated.tries()["licence/0006"] == 10
-        card.licence.present_default_pin()
-        assert card.licence.licence().number == "991204567893"
+        found = card.licence.evidence_without_pin(default_pin=True)
+        assert found.record.number == "991204567893"
 
 
 def test_asterisks_are_not_tried_where_a_pin_is_set(driver: MakeDriver) -> None:
     emulated = driver("")
     with opened(emulated) as card, pytest.raises(PinError) as caught:
-        card.licence.present_default_pin()
+        card.licence.evidence_without_pin(default_pin=True)
     assert caught.value.code == "licence_pin_set"
     assert emulated.tries()["licence/0006"] == 10
 
 
 def test_wrong_asterisks_cost_one_try(driver: MakeDriver) -> None:
-    """A card that knows them not: the file of the flag says none is set, and yet there is one."""
+    """They are four characters like others to a card that does not know them."""
     emulated = driver("")
     with opened(emulated) as card:
         with pytest.raises(PinIncorrectError):
