@@ -171,7 +171,7 @@ def _overrides(wanted: _List, mode: CrlMode, places: list[Municipality]) -> CrlO
 
 
 def _unchanged(headers: dict[str, str], tag: str, changed: datetime) -> bool:
-    """Whether the client has this list already. A tag outweighs a date [RFC9110 13.2.2]."""
+    """Whether the client has this list already. A tag outweighs a date (RFC 9110, 13.2.2)."""
     tags = headers.get("if-none-match")
     if tags is not None:
         known = {one.strip().removeprefix("W/") for one in tags.split(",")}
