@@ -17,6 +17,7 @@ from jpki.validation.declaration import VerifierDeclaration, VerifierRole
 class Config:
     """Everything is optional. Relative paths count from the file's folder.
 
+    ``applications``: registry of free-area applications. ``municipalities``: names of codes.
     ``verifier``: roles, registration reference, responsible person, day, purposes; a recorded
     declaration, not a proof (公的個人認証法 17, 36条).
     """
@@ -27,19 +28,28 @@ class Config:
     ca: Path | None = None
     ocsp: str | None = None
     verifier: VerifierDeclaration | None = None
+    applications: Path | None = None
+    municipalities: Path | None = None
 
 
-_KEYS = frozenset({"reader", "trust", "crl", "ca", "ocsp", "verifier"})
+_KEYS = frozenset(
+    {"reader", "trust", "crl", "ca", "ocsp", "verifier", "applications", "municipalities"}
+)
 _VERIFIER_KEYS = frozenset({"role", "registration", "responsible", "as_of", "purposes"})
+
+
+def beside(env: Mapping[str, str], name: str) -> Path | None:
+    """The user's own file of that name, whether it is there or not; None without a home."""
+    home = env.get("HOME") or env.get("USERPROFILE")
+    return Path(home, ".config", "jpki", name) if home else None
 
 
 def load(env: Mapping[str, str]) -> Config:
     """The file that JPKI_CONFIG names, else the user's own if it is there. Raises
     ConfigurationError."""
     named = env.get("JPKI_CONFIG")
-    home = env.get("HOME") or env.get("USERPROFILE")
-    path = Path(named) if named else Path(home or ".", ".config", "jpki", "config.toml")
-    if not named and (not home or not path.exists()):
+    path = Path(named) if named else beside(env, "config.toml")
+    if path is None or (not named and not path.exists()):
         return Config()
     import tomllib
 
@@ -63,6 +73,8 @@ class _Reader:
         if not isinstance(folders, list) or not all(isinstance(item, str) for item in folders):
             raise self._wrong("wrong_type", "crl")
         ca, ocsp = self._string(content, "ca"), self._string(content, "ocsp")
+        applications = self._string(content, "applications")
+        municipalities = self._string(content, "municipalities")
         return Config(
             reader=self._string(content, "reader"),
             trust=self._string(content, "trust"),
@@ -70,6 +82,8 @@ class _Reader:
             ca=self._path(ca) if ca else None,
             ocsp=str(self._path(ocsp)) if ocsp and "://" not in ocsp else ocsp,
             verifier=self._verifier(content["verifier"]) if "verifier" in content else None,
+            applications=self._path(applications) if applications else None,
+            municipalities=self._path(municipalities) if municipalities else None,
         )
 
     def _verifier(self, block: object) -> VerifierDeclaration:

@@ -56,7 +56,7 @@ class Recognition:
 
     @property
     def version(self) -> str | None:
-        """Version of GlobalPlatform, ``2.2.1``."""
+        """Version of GlobalPlatform, ``2.2``."""
         start = "1.2.840.114283.2."
         found = (oid for tag, oid in self.oids if tag == 0x60 and oid.startswith(start))
         return next((oid.removeprefix(start) for oid in found), None)

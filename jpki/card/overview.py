@@ -67,7 +67,7 @@ def _contact_atr(card: Card) -> bytes | None:
     """5F51 where the card stands now. A malformed one is no reason to tell nothing else."""
     try:
         data = get_object(card.channel, _CONTACT_ATR)
-        return data and parse_contact_atr(data, Place(APPLICATION, _CONTACT_ATR))
+        return None if data is None else parse_contact_atr(data, Place(APPLICATION, _CONTACT_ATR))
     except (CardDataError, StatusWordError) as exc:
         _log.debug("contact ATR: %s", exc.code)
         return None
