@@ -137,8 +137,8 @@ def test_no_package_marker_below_tests() -> None:
 
 
 def test_optional_parts_are_imported_only_inside_functions() -> None:
-    """pyscard, Babel and pytest are not there in a plain installation."""
-    optional = {"smartcard", "babel", "pytest"}
+    """pyscard, Pillow, Babel and pytest are not there in a plain installation."""
+    optional = {"smartcard", "babel", "pytest", "PIL"}
     found = []
     for path in CODE:
         if path.is_relative_to(ROOT / "jpki" / "testing"):

@@ -53,7 +53,8 @@ A card file is TOML, read strictly by :mod:`jpki.emulator.profile_file`::
     [quirks]                            # see jpki.emulator.quirks
 
     [alter]                             # how a forged card differs from a genuine one
-    text_name = "番号　太郎"             # name in the text application, digests unchanged
+    text_name = "番号　太郎"             # name in the text data, and an altered name image;
+                                        # digests and signatures are those of the right name
     keys = 11                           # private keys of another slot than the records name
 
     [keys]

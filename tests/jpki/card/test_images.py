@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import subprocess
@@ -276,10 +277,8 @@ def test_no_altered_byte_does_more_than_an_error() -> None:
         for bit in (0x01, 0x80):
             changed = bytearray(data)
             changed[place] ^= bit
-            try:
-                to_png(bytes(changed), PLACE)
-            except CardDataError as error:
-                assert str(error.values["reason"]).startswith(("image_", "not_"))
+            with contextlib.suppress(CardDataError):
+                assert to_png(bytes(changed), PLACE).startswith(SIGNATURE)
 
 
 def test_a_header_without_pixels_is_damaged() -> None:

@@ -227,7 +227,10 @@ def unsigned_places(data: bytes) -> range:
 
 @pytest.mark.parametrize("file", ["0001", "0002", "0004", "0005"])
 def test_every_altered_byte(files: Files, keys: Keys, file: str) -> None:
-    """Signed: never valid. Structure: a typed error. Issuer key id: cannot_tell. Unsigned: as before."""
+    """Signed: never valid. Structure: a typed error. Issuer key id: cannot_tell.
+
+    What is not signed changes no outcome.
+    """
     seen = {"invalid": 0, "cannot_tell": 0, "error": 0, "valid": 0}
     ca_keys = trusted(keys)
     for place in range(len(files[file])):

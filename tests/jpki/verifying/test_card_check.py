@@ -70,8 +70,9 @@ def check(
 CASES = [
     ("hanako", ALL, VALID, YES, YES, {}),
     ("hanako", (PinKind.TEXT, PinKind.AUTH), VALID, YES, YES, {}),
-    ("hanako", (PinKind.NUMBER_B,), VALID, YES, YES, {"text_data": "text_data_genuine"}),
-    ("hanako", (PinKind.NUMBER_A,), VALID, YES, YES, {"text_data": "attributes_not_read"}),
+    ("hanako", (PinKind.TEXT,), VALID, YES, YES, {"holder_bound": "text_key_unbound"}),
+    ("hanako", (PinKind.NUMBER_B,), VALID, YES, YES, {"surface_face": "record_genuine"}),
+    ("hanako", (PinKind.NUMBER_A,), VALID, YES, YES, {"holder_bound": "face_binds_key"}),
     ("hanako", (), VALID, NOT, YES, {"text_data": "text_needs_pin", "login": "login_needs_pin"}),
     ("taro-moved", ALL, INVALID, YES, NO, {"sign_revocation": "revoked"}),
     ("taro-moved", (PinKind.AUTH,), VALID, YES, YES, {"auth_revocation": "crl_good"}),
