@@ -23,10 +23,10 @@ FILES = ["licence.json", f"{LICENCE_PHOTO}.png"]
 """What ``--out`` may write."""
 
 
-def read(card: Card, desk: PinDesk, last_try: bool, default_pin: bool) -> LicenceEvidence:
+def read(card: Card, desk: PinDesk, last_try: bool, asterisks: bool) -> LicenceEvidence:
     """Licence and signature. The PIN is presented only if the card says that one is set."""
     if not card.licence.pin_set():
-        return card.licence.evidence_without_pin(default_pin=default_pin, last_try=last_try)
+        return card.licence.evidence_without_pin(default_pin=asterisks, last_try=last_try)
     present(card, desk, PinKind.LICENCE, last_try=last_try)
     return card.licence.evidence()
 

@@ -31,7 +31,7 @@ class Plan:
 
     ``fields`` empty: no attributes. ``images``: of the card face, by name; ``details``: its
     dates and sex. ``at_least``: only the answer leaves. ``secure``: text records are read
-    encrypted. ``default_pin``: for a licence without a PIN.
+    encrypted. ``asterisks``: for a licence without a PIN.
     """
 
     fields: tuple[str, ...]
@@ -46,7 +46,7 @@ class Plan:
     at_least: int | None = None
     secure: bool = False
     licence: bool = False
-    default_pin: bool = False
+    asterisks: bool = False
 
     @property
     def face(self) -> bool:

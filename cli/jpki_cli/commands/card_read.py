@@ -76,7 +76,7 @@ class Found:
 @option("--secure-messaging", is_flag=True)
 @option("--out", metavar="DIR", type=PATH)
 @option("--force", is_flag=True)
-@option("--default-pin", is_flag=True)
+@option("--asterisks", is_flag=True)
 @pin_options
 @card_options
 def read(
@@ -89,14 +89,14 @@ def read(
     secure_messaging: bool,
     out: Path | None,
     force: bool,
-    default_pin: bool,
+    asterisks: bool,
     pin_fd: int | None,
     last_try: bool,
     wait: float | None,
     at: datetime | None,
 ) -> Exit:
     plan = plan_for(what, kinds(with_), number=number, at_least=at_least)
-    plan = replace(plan, default_pin=default_pin)
+    plan = replace(plan, asterisks=asterisks)
     if secure_messaging:
         plan = secured(plan)
     _check(out, plan, force, reveal=bool(reveal))
@@ -143,7 +143,7 @@ def _read(card: Card, plan: Plan, desk: PinDesk, *, last_try: bool) -> Found:
     found = Found()
     for kind in plan.pins:
         if plan.licence and kind is PinKind.LICENCE:
-            found.licence = licences.read(card, desk, last_try, plan.default_pin)
+            found.licence = licences.read(card, desk, last_try, plan.asterisks)
             continue
         present(card, desk, kind, last_try=last_try, application=plan.home(kind))
         if plan.secure and kind is PinKind.TEXT:
@@ -208,8 +208,8 @@ def _check(out: Path | None, plan: Plan, force: bool, *, reveal: bool) -> None:
     """Refuse, before the card is opened, what could not be shown or written in the end."""
     if reveal and not (plan.number or plan.number_image):
         raise UsageFault("usage_reveal_number")
-    if plan.default_pin and not plan.licence:
-        raise UsageFault("usage_default_pin")
+    if plan.asterisks and not plan.licence:
+        raise UsageFault("usage_asterisks")
     if out is None:
         return
     if not out.is_dir():
