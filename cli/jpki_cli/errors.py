@@ -80,7 +80,9 @@ def failure(error: BaseException) -> Failure:
     code = str(getattr(error, "code", "error"))
     values: dict[str, object] = dict(getattr(error, "values", {}))
     left = values.get("attempts_left")
-    message = texts.words(f"error.{code}", str(error), **values)
+    # A PIN with its own office has its own words: error.pin_blocked.licence.
+    own = texts.words(f"error.{code}.{values.get('kind')}", "", **values)
+    message = own or texts.words(f"error.{code}", str(error), **values)
     return Failure(code, message, exit_code, left if isinstance(left, int) else None)
 
 
