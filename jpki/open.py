@@ -186,11 +186,12 @@ def recorded(
 
 def published_names() -> PublicNames:
     """The identifiers of the card map: published, and the same on every card."""
-    from jpki.card_map import APPLICATIONS, ISD_AID
+    from jpki.card_map import APPLICATIONS, FOREIGN_APPLICATIONS, ISD_AID
     from jpki_apdu.tracing import PublicNames
 
     files = {fid.to_bytes(2, "big") for app in APPLICATIONS for fid in app.files}
-    applications = {app.aid: app.name for app in APPLICATIONS} | {ISD_AID: "isd"}
+    applications = {other.aid: other.name for other in FOREIGN_APPLICATIONS}
+    applications |= {app.aid: app.name for app in APPLICATIONS} | {ISD_AID: "isd"}
     return PublicNames(applications, frozenset(files))
 
 

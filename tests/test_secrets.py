@@ -22,6 +22,9 @@ import pytest
 from cryptography import x509
 
 from jpki.card import Card, NumberPurpose
+from jpki.card.free_area import read_free_area
+from jpki.card.free_area_file import parse_applications
+from jpki.card.overview import overview
 from jpki.card_map import PinKind
 from jpki.certificate import parse_certificate
 from jpki.emulator import VirtualConnection, load_card
@@ -31,13 +34,19 @@ from jpki.synth import my_number
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 NAME, ADDRESS = "秘密野　漏子", "東京都清瀬市秘匿町七丁目７７７番地"
 NUMBER = my_number("the secrets test")
-PINS = {"auth": "8642", "sign": "LEAK9Z", "text": "9753", "juki": "8531", "common": "8542"}
+PINS = {
+    "auth": "8642", "sign": "LEAK9Z", "text": "9753", "juki": "8531", "common": "8542",
+    "licence": "8426",
+}  # fmt: skip
+LICENCE, CONDITION = "997755331199", "秘密の条件"
 NEW = {"auth": "7159", "sign": "DRIP8Y"}
+FREE_AREA_CODE, FREE_AREA_PIN = "LIB-LEAK-73195", "6420"
 WRONG = {"auth": "3917", "text": "3928"}
 
 CARD = f"""
 schema = "jpki.card/1"
 name = "secrets"
+applications = ["jpki", "surface", "text", "common", "juki", "licence"]
 
 [holder]
 name = "{NAME}"
@@ -65,8 +74,57 @@ serial = 0x0ACE0FF2
 [pins]
 {chr(10).join(f'{kind} = "{value}"' for kind, value in PINS.items())}
 
+[licence]
+number = "{LICENCE}"
+history_number = "{LICENCE[::-1]}"
+expires = 2029-03-07
+conditions = ["{CONDITION}"]
+
+[[free_area]]
+id = "sample-library"
+aid = "F04A504B492D4C45414B"
+
+[[free_area.pin]]
+fid = "0011"
+value = "{FREE_AREA_PIN}"
+
+[[free_area.file]]
+fid = "0001"
+text = "{FREE_AREA_CODE}"
+
+[[free_area.file]]
+fid = "0002"
+text = "{FREE_AREA_CODE}"
+opened_by = ["0011"]
+
 [keys]
 slot = 3
+"""
+
+REGISTRY = """
+schema = "jpki.applications/1"
+
+[[application]]
+id = "sample-library"
+aid = "F04A504B492D4C45414B"
+name = { ja = "見本図書館", en = "Sample library" }
+
+[[application.pin]]
+id = "reader"
+fid = "0011"
+name = { ja = "暗証番号", en = "PIN" }
+length = [4, 4]
+
+[[application.file]]
+id = "card-code"
+fid = "0001"
+name = { ja = "貸出券番号", en = "reader's code" }
+
+[[application.file]]
+id = "guarded"
+fid = "0002"
+name = { ja = "貸出券番号", en = "reader's code" }
+opened_by = ["reader"]
 """
 
 # Runs the command line with every log record of every logger going to a file of its own.
@@ -97,6 +155,8 @@ TRUST = "--trust test"
 RUNS = [
     run("card info"),
     run("card info --json"),
+    run("card info --applications REGISTRY"),
+    run("card info --applications REGISTRY --json --debug"),
     run("card read attributes", PINS["text"], shows="person"),
     run("card read attributes --json", PINS["text"], shows="person"),
     run("card read name", PINS["text"], shows="name"),
@@ -118,6 +178,11 @@ RUNS = [
     run("cert show sign", PINS["sign"], shows="person"),
     run("cert show auth --reveal serial", shows="auth"),
     run("cert show auth-ca"),
+    run("card read licence", PINS["licence"], shows="licence"),
+    run("card read licence --json", PINS["licence"], shows="licence"),
+    run("card read licence", WRONG["auth"], exit=4),
+    run("card read licence --debug --json", WRONG["auth"], exit=4),
+    run("pin check licence", PINS["licence"]),
     run("pin status"),
     run("pin status --json"),
     run("pin check auth", PINS["auth"]),
@@ -130,6 +195,9 @@ RUNS = [
     run("pin change auth --debug", WRONG["auth"], NEW["auth"], exit=4),
     run("trace --out /dev/full --force -- pin status", exit=1),
     run("reader list", exit=3),
+    # jpki doctor is fed secrets of its own kind in tests/jpki/doctor/test_safe_to_post.py.
+    run("reader probe"),
+    run("reader probe --json"),
 ]  # fmt: skip
 
 
@@ -137,6 +205,7 @@ RUNS = [
 def card_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("card") / "secrets.toml"
     path.write_text(CARD, encoding="utf-8")
+    path.with_name("registry.toml").write_text(REGISTRY, encoding="utf-8")
     return path
 
 
@@ -153,11 +222,16 @@ def marks(card_file: Path) -> dict[str, list[str]]:
         NUMBER.encode().hex(),
         " ".join(NUMBER[i : i + 4] for i in (0, 4, 8)),
     ]
+    found["licence"] = [LICENCE, LICENCE[::-1], CONDITION, "2029-03-07", "5110307"]
     found["person"] = [*found["name"], ADDRESS, "秘匿町", "1991-12-30", "19911230", "平成3年"]
     with Card(VirtualConnection(card)) as reader:
         reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
         found["auth"] = _identifiers(reader.jpki.certificate("auth"))
         found["sign"] = _identifiers(reader.jpki.certificate("sign"))
+        number = reader.mf.card_number()
+        assert number is not None
+        found["chip"] = [reader.common.card_record().serial.reveal(), number.reveal()]
+    found["free area"] = [FREE_AREA_CODE, FREE_AREA_PIN, FREE_AREA_CODE.encode().hex()]
     return found
 
 
@@ -189,8 +263,9 @@ def _hits(text: str, marks: dict[str, list[str]], shows: frozenset[str]) -> list
 
 def _run(one: Run, card_file: Path, folder: Path, lang: str) -> tuple[int, str, str, str]:
     log = folder / "log"
-    words = [*one.command.split(), "--lang", lang]
-    if words[0] != "reader":
+    command = one.command.replace("REGISTRY", str(card_file.with_name("registry.toml")))
+    words = [*command.split(), "--lang", lang]
+    if words[:2] != ["reader", "list"]:
         words += ["--reader", f"virtual:{card_file}"]
         words += (
             ["--at", "2026-11-21T09:00:00Z"] if words[1] == "check" and words[0] == "card" else []
@@ -304,12 +379,19 @@ def test_reprs_and_tracebacks(card_file: Path, marks: dict[str, list[str]]) -> N
         attributes = reader.text.attributes()
         number = reader.text.number(NumberPurpose.own_card())
         digests, ap_key = reader.text.digests(), reader.text.ap_key()
+        reader.pins.verify(PinKind.LICENCE, bytearray(PINS["licence"], "ascii"))
+        licence = reader.licence.evidence()
         reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
         certificate = parse_certificate(reader.jpki.certificate("sign"))
+        (free_area,) = parse_applications(REGISTRY.encode(), "registry.toml")
         values: tuple[object, ...] = (
             attributes, number, number.number, certificate, certificate.serial,
             certificate.holder, certificate.subject, reader.common.card_record(),
-            reader.detect(), digests, ap_key, reader.info(),
+            reader.detect(), digests, ap_key, reader.info(), licence, licence.record,
+            licence.record.tiling, licence.record.conditions, licence.signature,
+            reader.mf.read_all(), overview(reader, (free_area,)),
+            read_free_area(reader, free_area, "card-code"),
+            read_free_area(reader, free_area, "guarded", pin=bytearray(FREE_AREA_PIN, "ascii")),
         )  # fmt: skip
         shown += [form for value in values for form in _forms(value)]
     assert _hits("\n".join(shown), marks, frozenset()) == []

@@ -53,7 +53,7 @@ def check_mf_chain(
     """
     if intermediate is None:
         if lower is None:
-            return Check(_NAME, Outcome.NOT_RUN, "mf_absent")
+            return Check(_NAME, Outcome.NOT_RUN, "mf_no_certificates")
         issuer = {"ca": key_name(lower.issuer)}
         return Check(_NAME, Outcome.CANNOT_TELL, "mf_no_intermediate", issuer)
     problem = check_cv_certificate(intermediate, ca_keys, _NAME)

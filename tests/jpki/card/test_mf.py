@@ -253,7 +253,7 @@ def test_an_older_card_has_no_second_certificate() -> None:
 def test_a_phone_has_none() -> None:
     with opened(load_card("android")) as card:
         main = check_mf(card, KEYS)[0]
-    assert (main.outcome, main.code) == (Outcome.NOT_RUN, "mf_absent")
+    assert (main.outcome, main.code) == (Outcome.NOT_RUN, "mf_no_certificates")
 
 
 def test_only_keys_that_are_trusted(chain: dict[int, bytes]) -> None:

@@ -11,6 +11,7 @@ import pytest
 import jpki.card
 from jpki import errors
 from jpki.card.pin import PinState
+from jpki.card.recognition import SeenCard
 from jpki.card_map import APPLICATIONS, PinKind
 from jpki.messages import LANGUAGES, text
 from jpki_apdu.errors import Coded
@@ -41,6 +42,7 @@ RAISED = found(r'(?:Error\(.*|_needs_pin\(exc, |, )"(pin_\w+|\w+_needs_pin|\w+_a
         errors.PinOutcomeUnknownError,
         errors.PinFormatError,
         errors.PinError,
+        errors.ApplicationPinError,
         errors.CardDataError,
         errors.NotOurCardError,
         errors.UnsupportedTokenError,
@@ -52,6 +54,7 @@ KEYS = (
     {f"error.{code}" for code in RAISED}
     | {f"reason.{code}" for code in found(r'Outcome\.\w+, "(\w+)"')}
     | {f"check.{name}" for name in ("text_data", "text_number", "card_present")}
+    | {f"check.{name}" for name in ("mf_chain", "mf_unsigned", "internal_authentication")}
     | {f"value.reason.{code}" for code in found(r'\.error\("(\w+)"')}
     | {f"value.reason.{code}" for code in found(r'reason="(\w+)"')}
     | {f"value.reason.{code}" for code in ("truncated", "over_long", "filler_only")}
@@ -59,11 +62,12 @@ KEYS = (
         f"value.rule.{code}"
         for code in found(r'(?:return|format_error\([\w.]+,) "(\w+)"', PIN_SOURCE)
     }
-    | {f"value.seen.{code}" for code in found(r'seen="(\w+)"')}
+    | {f"value.seen.{kind.value}" for kind in SeenCard}
     | {f"value.which.{code}" for code in ("auth", "sign", "auth-ca", "sign-ca")}
     | {f"value.kind.{kind.value}" for kind in PinKind}
     | {f"value.pin_state.{state.value}" for state in PinState}
     | {f"value.application.{application.name}" for application in APPLICATIONS}
+    | {"value.application.mf"}
 )
 
 
@@ -87,6 +91,9 @@ def test_there_are_words(key: str, lang: str) -> None:
         record="attributes",
         municipality="1322121/000",
         ca="9000033/001",
+        intermediate="9000021/000",
+        lower="9000022/000",
+        pin="reader",
     )
     assert words
     assert "?" not in words
