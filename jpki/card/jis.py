@@ -3,7 +3,7 @@
 
 A character that the set lacks (外字) is a reference into pictures stored beside the text:
 it stays a typed placeholder, because any letter put in its place would be a guess.
-Sources: layout [HM] [NPA v010]; rows and cells [JIS X 0208].
+Sources: layout [HM] [NPA v010]; rows and cells [JISX0208].
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _tag(
 
 
 def _ber_tag(data: bytes, at: int, place: Place) -> tuple[int, int]:
-    """The number in the seven-bit groups after the first byte [X.690 8.1.2.4]."""
+    """The number in the seven-bit groups after the first byte [X690 8.1.2.4]."""
     number = 0
     for behind in range(at + 1, at + 4):
         if behind >= len(data):

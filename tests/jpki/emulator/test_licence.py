@@ -97,7 +97,7 @@ def test_empty_fields_are_there(make: MakeCard) -> None:
 @pytest.mark.parametrize(
     ("text", "encoded"),
     [
-        ("亜", "3021"),  # first letter of level 1 [JIS X 0208 16-01]
+        ("亜", "3021"),  # first letter of level 1 [JISX0208 16-01]
         ("弌", "5021"),  # first of level 2 [48-01]
         ("\u3000", "2121"),
         ("５", "2335"),
