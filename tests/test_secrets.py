@@ -42,6 +42,8 @@ LICENCE, CONDITION = "997755331199", "秘密の条件"
 NEW = {"auth": "7159", "sign": "DRIP8Y"}
 FREE_AREA_CODE, FREE_AREA_PIN = "LIB-LEAK-73195", "6420"
 WRONG = {"auth": "3917", "text": "3928"}
+BIRTH_KEY = "031230"  # 平成3年
+BORN = ["1991-12-30", "19911230", "平成3年"]
 
 CARD = f"""
 schema = "jpki.card/1"
@@ -163,6 +165,17 @@ RUNS = [
     run("card read number", PINS["text"]),
     run("card read number --json", PINS["text"]),
     run("card read number --reveal number", PINS["text"], shows="number"),
+    run("card read face", NUMBER, shows="birth"),
+    run("card read face --number --json", NUMBER, shows="birth"),
+    run("card read photo", NUMBER),
+    run("card read photo --debug", NUMBER[:-1], exit=4),
+    run("card read age", BIRTH_KEY, shows="birth"),
+    run("card read age --at-least 20", BIRTH_KEY),
+    run("card read age --at-least 99 --json --debug", BIRTH_KEY, exit=1),
+    run("card read age --debug", "011230", exit=4),
+    run(f"card check {TRUST} --with number-a,birth --number", NUMBER, BIRTH_KEY, shows="birth"),
+    run(f"card check {TRUST} --with text,birth,sign --json", PINS["text"], BIRTH_KEY, PINS["sign"],
+        shows="person"),
     run("card read all --with text,sign", PINS["text"], PINS["sign"], shows="person"),
     run(f"card check {TRUST}"),
     run(f"card check {TRUST} --with text,auth,sign", PINS["text"], PINS["auth"], PINS["sign"],
@@ -223,7 +236,8 @@ def marks(card_file: Path) -> dict[str, list[str]]:
         " ".join(NUMBER[i : i + 4] for i in (0, 4, 8)),
     ]
     found["licence"] = [LICENCE, LICENCE[::-1], CONDITION, "2029-03-07", "5110307"]
-    found["person"] = [*found["name"], ADDRESS, "秘匿町", "1991-12-30", "19911230", "平成3年"]
+    found["person"] = [*found["name"], ADDRESS, "秘匿町", *BORN]
+    found["birth"] = [*BORN, *(form.encode().hex() for form in BORN)]
     with Card(VirtualConnection(card)) as reader:
         reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
         found["auth"] = _identifiers(reader.jpki.certificate("auth"))
@@ -252,7 +266,7 @@ def _hits(text: str, marks: dict[str, list[str]], shows: frozenset[str]) -> list
     """Groups of which ``text`` holds a value it may not hold."""
     allowed = set(shows)
     if "person" in shows:
-        allowed.add("name")
+        allowed |= {"name", "birth"}
     permitted = {form for group in allowed for form in marks[group]}
     return [
         group
@@ -381,6 +395,12 @@ def test_reprs_and_tracebacks(card_file: Path, marks: dict[str, list[str]]) -> N
         digests, ap_key = reader.text.digests(), reader.text.ap_key()
         reader.pins.verify(PinKind.LICENCE, bytearray(PINS["licence"], "ascii"))
         licence = reader.licence.evidence()
+        for kind, value in ((PinKind.NUMBER_A, NUMBER), (PinKind.BIRTH, BIRTH_KEY)):
+            reader.pins.verify(kind, bytearray(value, "ascii"))
+        surface = (
+            reader.surface.face(), reader.surface.age(), reader.surface.basic_info(),
+            reader.surface.number_image(NumberPurpose.own_card()),
+        )  # fmt: skip
         reader.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
         certificate = parse_certificate(reader.jpki.certificate("sign"))
         (free_area,) = parse_applications(REGISTRY.encode(), "registry.toml")

@@ -108,8 +108,8 @@ def _check(
             unclear = unclear or (one.source, other.source)
     if unclear:
         return Check(name, Outcome.CANNOT_TELL, "cross_incomparable", {"facts": unclear})
-    values = {"facts": tuple(facts.source for facts in sources)}
-    return Check(name, Outcome.VALID, "cross_agree", values)
+    agreeing = tuple(facts.source for facts in sources)
+    return Check(name, Outcome.VALID, "cross_agree", {"facts": agreeing})
 
 
 def _births(one: Facts, other: Facts) -> bool | None:
