@@ -293,7 +293,7 @@ def test_ctrl_c_during_a_wait(tmp_path: Path) -> None:
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
-    assert process.returncode in (0, 3)
+    assert process.returncode in (0, 3, 130)  # 130: the signal came before the wait began
     assert b"Traceback" not in err
 
 
