@@ -6,6 +6,8 @@ from __future__ import annotations
 from jpki.card.authenticity import TextEvidence, TextResult, check_card_present, check_text
 from jpki.card.card import Card, CardInfo
 from jpki.card.jpki_ap import CertificateName, JpkiAp
+from jpki.card.licence_check import LicenceEvidence, check_licence
+from jpki.card.licence_records import LicenceRecord, LicenceSignature
 from jpki.card.my_number import MyNumber, NumberPurpose
 from jpki.card.pin import PinCounter, PinGuard, PinState
 from jpki.card.pin_format import birth_key, reference_number_a, reference_number_b
@@ -22,6 +24,9 @@ __all__ = [
     "CertificateName",
     "FaceRecord",
     "JpkiAp",
+    "LicenceEvidence",
+    "LicenceRecord",
+    "LicenceSignature",
     "MyNumber",
     "NumberPurpose",
     "PinCounter",
@@ -37,6 +42,7 @@ __all__ = [
     "TokenInfo",
     "birth_key",
     "check_card_present",
+    "check_licence",
     "check_surface",
     "check_text",
     "reference_number_a",
