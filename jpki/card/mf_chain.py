@@ -4,7 +4,7 @@
 Two certificates: 00F8 by a CA key, 7F21 by the key that 00F8 names. Nothing else on the
 card level is signed, and nothing in the chain names a person or can be challenged: it
 shows that these bytes were issued, not that they were issued to this card.
-Recipe: [MC], grade B, as are the CA keys of this chain.
+Recipe: [MC], grade B, as are the CA keys of this chain, production's too: one source.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ def check_mf(card: Card, ca_keys: CvKeys) -> tuple[Check, ...]:
 
     Costs one SELECT and one or two commands for each certificate, **and every PIN that was
     presented: selecting the card manager makes the card forget them**. So it comes before
-    the first PIN or after the last use of one. Raises CardDataError, TransportError.
+    the first PIN or after the last use of one. On a reader without extended length the
+    certificates cannot be read: not_run. Raises CardDataError, TransportError.
     """
     try:
         intermediate, lower = card.mf.intermediate(), card.mf.lower()
     except StatusWordError as exc:
-        code = "mf_needs_extended" if exc.sw == _TOO_LARGE else "mf_refused"
-        return Check(_NAME, Outcome.CANNOT_TELL, code, {"sw": str(exc.sw)}), unsigned()
+        if exc.sw == _TOO_LARGE:
+            # The reader's fault, not the card's: it must not make a good card doubtful.
+            return Check(_NAME, Outcome.NOT_RUN, "mf_needs_extended"), unsigned()
+        values = {"sw": str(exc.sw)}
+        return Check(_NAME, Outcome.CANNOT_TELL, "mf_refused", values), unsigned()
     return check_mf_chain(intermediate, lower, ca_keys), unsigned()
 
 
