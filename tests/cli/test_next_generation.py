@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,25 @@ def test_a_wrong_pin_begins_nothing(cli: Cli) -> None:
     arguments = ("card", "read", "attributes", "--secure-messaging", "--reader", "virtual:hanako")
     done = cli(*arguments, pins=["9999"])
     assert (done.code, done.out) == (4, "")
+
+
+@pytest.mark.parametrize(("trust", "code", "outcome"), [("test", 0, "valid"), (None, 1, "invalid")])
+def test_chain(cli: Cli, tmp_path: Path, trust: str | None, code: int, outcome: str) -> None:
+    out = tmp_path / "auth.pem"
+    assert cli("cert", "export", "auth", *NEXTGEN, "--out", str(out)).code == 0
+    done = cli("chain", "check", str(out), "--json", *(("--trust", trust) if trust else ()))
+    assert (done.code, done.json["outcome"]) == (code, outcome)
+
+
+def test_login(cli: Cli, tmp_path: Path) -> None:
+    challenge, response = tmp_path / "c.json", tmp_path / "r.json"
+    asked = ("--origin", "https://city.example", "--purpose", "login")
+    assert cli("auth", "challenge", *asked, "--out", str(challenge)).code == 0
+    answered = cli(
+        "auth", "respond", str(challenge), "--out", str(response), *NEXTGEN, pins=["1234"]
+    )
+    assert answered.code == 0, answered.err
+    arguments = ("auth", "verify", str(response), "--challenge", str(challenge), "--json")
+    assert cli(*arguments, "--trust", "test").json["outcome"] == "valid"
+    refused = cli(*arguments)
+    assert (refused.code, refused.json["outcome"]) == (1, "invalid")

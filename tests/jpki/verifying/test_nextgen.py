@@ -153,6 +153,20 @@ def test_keys_and_certificates_want_their_pin(card: Card) -> None:
     assert card.jpki.certificate("auth")
 
 
+def test_the_sign_key_signs_a_hash(card: Card) -> None:
+    from hashlib import sha384
+
+    from jpki.verifying.login import check_signature
+
+    card.pins.verify(PinKind.SIGN, bytearray(b"ABC123"))
+    signature = card.jpki.sign_hash(PinKind.SIGN, sha384(b"a document").digest())
+    der = card.jpki.certificate("sign")
+    assert check_signature(der, signature, b"a document").outcome is Outcome.VALID
+    assert check_signature(card.jpki.certificate("auth"), signature, b"a document").outcome is (
+        Outcome.INVALID
+    )
+
+
 def test_what_an_rsa_card_signs_it_does_not(card: Card) -> None:
     with pytest.raises(ValueError, match="SHA-384"):
         card.jpki.sign_hash(PinKind.AUTH, bytes(32))
