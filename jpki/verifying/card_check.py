@@ -19,12 +19,13 @@ from jpki.card import (
     check_card_present,
     check_text,
 )
+from jpki.card.licence_check import LicenceEvidence, check_licence
 from jpki.card.surface_records import AgeRecord, FaceRecord
 from jpki.card.text_records import TextAttributes
-from jpki.card_map import SURFACE_AP, TEXT_AP, Application, PinKind
+from jpki.card_map import LICENCE_AP, SURFACE_AP, TEXT_AP, Application, PinKind
 from jpki.certificate import HolderAttributes, parse_certificate
 from jpki.certificate.kinds import Environment, Family
-from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedError
+from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedError, PinError
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 from jpki.verifying.login import check_signature
 from jpki.verifying.material import TrustMaterial, ValidationOptions
@@ -52,7 +53,9 @@ Progress = Callable[[str], None]
 """Told the code of each step as it begins: ``detect``, ``counters``, ``text``, ``auth`` ..."""
 
 _CHALLENGE = b"jpki-card-check/1\n"
-CHECKED_PINS = (PinKind.TEXT, *SURFACE_KINDS, PinKind.AUTH, PinKind.SIGN)
+CHECKED_PINS = (
+    PinKind.TEXT, *SURFACE_KINDS, PinKind.AUTH, PinKind.SIGN, PinKind.LICENCE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +147,13 @@ class _CardCheck:
         info = self._card.info()
         self._counters = {(c.application_name, c.kind): c for c in info.counters}
         self._files = 2  # token information and certificate availability
+        if PinKind.LICENCE in self._pins and LICENCE_AP.name not in info.applications:
+            raise PinError(PinKind.LICENCE, None, "pin_absent", application=LICENCE_AP.name)
         self._text(info)
         self._surface(info)
         self._auth(info)
         self._sign(info)
+        self._licence(info)
         self._together()
         read = self._face.evidence if self._face else None
         return CardReport(
@@ -211,6 +217,24 @@ class _CardCheck:
         self._found.records = True
         self._files += self._face.files
         self._possession(self._face.present)
+
+    def _licence(self, info: CardInfo) -> None:
+        """No headline rests on it: who signs licences is not on the card, so nobody can tell."""
+        evidence = None
+        if PinKind.LICENCE in self._pins:
+            self._progress("licence")
+            evidence = self._licence_evidence()
+            self._files += 3
+        elif LICENCE_AP.name not in info.applications:
+            return
+        self._found.checks += check_licence(evidence)
+
+    def _licence_evidence(self) -> LicenceEvidence:
+        licence = self._card.licence
+        if not licence.pin_set():  # then it is open, or closed to us
+            return licence.evidence_without_pin(last_try=self._last_try)
+        self._present(PinKind.LICENCE, LICENCE_AP)
+        return licence.evidence()
 
     def _together(self) -> None:
         """What only all of it tells: is it one person's, and what is under no signature."""

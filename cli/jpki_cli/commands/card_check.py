@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from jpki.verifying.card_check import CardReport
     from jpki.verifying.material import TrustMaterial, ValidationOptions
 
-_LATER = (PinKind.LICENCE,)
 _BAR = 23
 _SHOWN = (PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.NUMBER_A, PinKind.NUMBER_B)
 
@@ -121,9 +120,6 @@ def _run(
 
 
 def _refuse(wanted: list[PinKind], number: bool, reveal: str | None) -> None:
-    for kind in _LATER:
-        if kind in wanted:
-            raise UsageFault("usage_not_yet", feature=f"card check --with {kind.value}")
     if reveal and not number:
         raise UsageFault("usage_reveal_number")
     if number and not {PinKind.TEXT, PinKind.NUMBER_A} & set(wanted):

@@ -12,7 +12,7 @@ import pytest
 from jpki.card import Card, NumberPurpose, PinCounter
 from jpki.card_map import SURFACE_AP, TEXT_AP, PinKind
 from jpki.emulator import EmulatedCard, VirtualConnection, load_card
-from jpki.errors import PinIncorrectError
+from jpki.errors import PinError, PinIncorrectError
 from jpki.open import load_trust
 from jpki.verdict import Check, Headline, Outcome, Verdict
 from jpki.verifying.card_check import CardReport, PinSource, check_card
@@ -255,3 +255,30 @@ def test_two_persons_on_one_card(
     )  # fmt: skip
     assert contradiction.values["facts"] == ("text", "face")
     assert (verdict.outcome, verdict.genuine) == (Outcome.INVALID, Headline.NO)
+
+
+# A licence: read when asked, and no headline rests on it.
+
+
+def test_a_licence_is_never_more_than_cannot_tell(trust: TrustMaterial) -> None:
+    card = load_card("driver", at=AT)
+    without = check(card, trust, B).verdict
+    assert found(without, "licence_data").outcome is Outcome.NOT_RUN
+    assert (without.outcome, without.genuine) == (Outcome.VALID, Headline.YES)
+    driver = load_card("driver", at=AT)
+    verdict = check(driver, trust, B, PinKind.LICENCE).verdict
+    assert found(verdict, "licence_data").code == "licence_signer_unknown"
+    assert (verdict.outcome, verdict.genuine) == (Outcome.CANNOT_TELL, Headline.YES)
+    assert check(load_card("hanako", at=AT), trust).verdict.check("licence_data") is None
+
+
+def test_a_licence_that_is_not_there_spends_no_pin(trust: TrustMaterial) -> None:
+    card = load_card("hanako", at=AT)
+    given = {**pins(card, AUTH), PinKind.LICENCE: source("1234")}
+
+    def use() -> None:
+        with Card(VirtualConnection(card)) as reader, pytest.raises(PinError) as caught:
+            check_card(reader, trust, ValidationOptions(at=AT), given)
+        assert caught.value.code == "pin_absent"
+
+    assert verifications(card, use) == []
