@@ -40,6 +40,16 @@ def _signature(card: Card) -> None:
     card.jpki.authenticate(b"a challenge")
 
 
+def _face(card: Card) -> None:
+    card.pins.verify(PinKind.NUMBER_A, bytearray(b"537686677188"))
+    card.surface.face()
+
+
+def _age(card: Card) -> None:
+    card.pins.verify(PinKind.BIRTH, bytearray(b"550217"))
+    card.surface.age()
+
+
 def _counters(card: Card) -> None:
     card.pins.counters()
 
@@ -50,6 +60,8 @@ LIBRARY: tuple[tuple[str, Callable[[Card], None], int, int, int | None], ...] = 
     ("signature certificate, password", _sign_certificate, 12, 13, 5),
     ("four attributes, PIN", _attributes, 5, 6, None),
     ("one signature, PIN", _signature, 5, 6, None),
+    ("card face (1.2 kB), reference number A", _face, 8, 10, 5),
+    ("birth date record, its key", _age, 6, 8, 5),
     ("ten counters", _counters, 15, 25, None),
 )
 
