@@ -56,6 +56,19 @@ class Session:
         named = self.given.get("trust") or self.app.env.get("JPKI_TRUST")
         return str(named or self.config.trust or "production")
 
+    def again(self, option: str, value: str) -> str:
+        """This command line once more, with ``option`` set to ``value`` instead."""
+        import shlex
+
+        kept: list[str] = []
+        words = iter(self.arguments)
+        for word in words:
+            if word == option:
+                next(words, None)
+            elif not word.startswith(f"{option}="):
+                kept.append(word)
+        return shlex.join(["jpki", *kept, option, value])
+
     def say(self, text: str) -> None:
         """A line on stderr for people."""
         self.app.say(text)

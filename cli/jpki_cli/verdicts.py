@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from jpki.verdict import Check, Outcome, Verdict
@@ -64,7 +63,7 @@ def advice(session: Session, verdict: Verdict) -> str | None:
     """The same command without revocation, if revocation was not permitted."""
     if not any(check.code == "not_permitted" for check in verdict.checks):
         return None
-    return shlex.join(["jpki", *session.arguments, "--revocation", "none"])
+    return session.again("--revocation", "none")
 
 
 def finish(session: Session, verdict: Verdict) -> Exit:

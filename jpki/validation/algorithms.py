@@ -2,7 +2,7 @@
 """Which signatures and keys are believed: an allow-list, by the bytes of the identifier.
 
 Today's JPKI is RSA of at least 2048 bit with SHA-256 (公的個人認証法施行規則2条). The next
-card is to use P-384 with SHA-384; that is accepted outside production only, until a root
+card is to use P-384 with SHA-384; that is accepted under the test PKI only, until a root
 with it is pinned. Source: [CA-DER], [TF2024].
 """
 
@@ -29,24 +29,24 @@ def algorithm_allowed(identifier: bytes, environment: Environment) -> bool:
     """Whether a signature AlgorithmIdentifier (DER) is on the list."""
     if identifier == SHA256_RSA:
         return True
-    return identifier == SHA384_ECDSA and environment is not Environment.PRODUCTION
+    return identifier == SHA384_ECDSA and environment is Environment.TEST
 
 
 def key_allowed(certificate: Certificate, environment: Environment) -> bool:
     """Whether the certificate's key is of a kind and size on the list."""
     if certificate.key_algorithm == "RSA":
         return MIN_RSA_BITS <= certificate.key_size <= MAX_RSA_BITS
-    return certificate.key_algorithm == "P-384" and environment is not Environment.PRODUCTION
+    return certificate.key_algorithm == "P-384" and environment is Environment.TEST
 
 
 def algorithm_not_in_law(identifier: bytes, environment: Environment) -> bool:
     """Whether it is the next card's algorithm where only today's law counts: 施行規則2条."""
-    return identifier == SHA384_ECDSA and environment is Environment.PRODUCTION
+    return identifier == SHA384_ECDSA and environment is not Environment.TEST
 
 
 def key_not_in_law(certificate: Certificate, environment: Environment) -> bool:
     """The same of a certificate's key."""
-    return certificate.key_algorithm == "P-384" and environment is Environment.PRODUCTION
+    return certificate.key_algorithm == "P-384" and environment is not Environment.TEST
 
 
 def signature_fits(

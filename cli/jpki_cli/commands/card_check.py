@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,14 +155,14 @@ def _next(session: Session, done: Done) -> str | None:
         for kind, code in ((PinKind.TEXT, "text_needs_pin"), (PinKind.AUTH, "login_needs_pin"))
         if code in codes and kind in usable
     ]
-    return shlex.join(["jpki", *session.arguments, "--with", ",".join(more)]) if more else None
+    return session.again("--with", ",".join(more)) if more else None
 
 
 def _for_test_card(session: Session, done: Done) -> str | None:
     """A test card under production trust is never genuine: the command that says more."""
     if not done.head.test or done.report.verdict.environment != "production":
         return None
-    return shlex.join(["jpki", *session.arguments, "--trust", "test"])
+    return session.again("--trust", "test")
 
 
 def _json(session: Session, done: Done) -> dict[str, object]:
