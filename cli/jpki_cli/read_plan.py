@@ -67,7 +67,7 @@ def plan_for(
     what: Sequence[str], given: list[PinKind], *, number: bool, at_least: int | None = None
 ) -> Plan:
     """What the words ask for. Raises UsageFault for what does not fit together."""
-    if at_least is not None and tuple(what) != ("age",):
+    if at_least is not None and (tuple(what) != ("age",) or number):
         raise UsageFault("usage_at_least_alone")
     if "all" in what:
         if len(what) > 1:
