@@ -119,6 +119,8 @@ def test_the_picture_of_the_number_is_read_when_asked_and_written_when_asked(
         ("photo,number", "--with", "number-a"),
         ("age,face", "--at-least", "20"),
         ("attributes", "--at-least", "20"),
+        ("age", "--at-least", "20", "--number"),
+        ("age", "--at-least", "20", "--out", "."),
         ("age", "--at-least", "-1"),
         ("age", "--at-least", "x"),
         ("face,all",),

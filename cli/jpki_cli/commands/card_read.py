@@ -212,6 +212,8 @@ def _check(out: Path | None, plan: Plan, force: bool, *, reveal: bool) -> None:
         raise UsageFault("usage_asterisks")
     if out is None:
         return
+    if plan.at_least is not None:
+        raise UsageFault("usage_at_least_alone")
     if not out.is_dir():
         raise UsageFault("usage_out_folder", path=str(out))
     if plan.face or plan.licence:
