@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key file: index keys per service and epoch, and the key that signs the ledger.
+
+The database is useless without it, and it without the database. Whoever holds both and can
+guess a serial can find the entry: keep them apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from jpki.certificate.kinds import Environment
+from jpki.mapping.errors import KeyFileError
+
+SCHEMA = "jpki.map.keys/1"
+KEY_SIZE = 32
+MAX_FILE = 4 * 1024 * 1024
+_MEMBERS = {"schema", "map", "environment", "ledger", "vault", "services"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKeys:
+    """The keys of one service, by epoch, first to last: each epoch is built on those before.
+
+    The index of epoch 1 is HMAC(key 1, certificate); of epoch n HMAC(key n, index of n-1). So
+    a new epoch re-keys what is stored without a serial at hand, and a stolen copy of the old
+    keys opens nothing any more.
+    """
+
+    epochs: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch (count from 1)."""
+        return len(self.epochs)
+
+    def derived(self, use: str) -> bytes:
+        """A key for another use than the index (32 bytes), of the newest epoch."""
+        return hmac.digest(self.epochs[-1], b"jpki.map/" + use.encode("ascii"), "sha256")
+
+    def derived_at(self, use: str, epoch: int) -> bytes:
+        """The same of an earlier epoch. Raises KeyFileError for one that is not there."""
+        if not 1 <= epoch <= len(self.epochs):
+            raise KeyFileError(reason="other_map")
+        return hmac.digest(self.epochs[epoch - 1], b"jpki.map/" + use.encode("ascii"), "sha256")
+
+    def check(self) -> bytes:
+        """16 bytes that tell this set of keys from another and say nothing about them."""
+        return hmac.digest(self.derived("check"), b"".join(self.epochs), "sha256")[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """What the file holds. ``map_id``: the map it belongs to, 32 hexadecimal digits."""
+
+    map_id: str
+    environment: Environment
+    ledger_key: bytes = field(repr=False)
+    vault_key: bytes = field(repr=False)
+    services: Mapping[str, ServiceKeys] = field(repr=False)
+    path: Path | None = None
+
+    def service(self, service: str) -> ServiceKeys:
+        """The keys of ``service``. Raises KeyFileError when it has none."""
+        keys = self.services.get(service)
+        if keys is None:
+            raise KeyFileError(reason="no_service", service=service, path=str(self.path or ""))
+        return keys
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs checkpoints."""
+        return Ed25519PrivateKey.from_private_bytes(self.ledger_key)
+
+    def public_key(self) -> bytes:
+        """Its public half (32 bytes); it may be known to all."""
+        return self.signing_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def head_key(self) -> bytes:
+        """The key that seals the head of the ledger (32 bytes)."""
+        return hmac.digest(self.ledger_key, b"jpki.map/head", "sha256")
+
+    def with_service(self, service: str) -> KeyFile:
+        """The same file with keys for one more service."""
+        if service in self.services:
+            return self
+        fresh = ServiceKeys((secrets.token_bytes(KEY_SIZE),))
+        return replace(self, services={**self.services, service: fresh})
+
+    def rotated(self, service: str) -> KeyFile:
+        """The same file with one more epoch for ``service``."""
+        keys = self.service(service)
+        fresh = ServiceKeys((*keys.epochs, secrets.token_bytes(KEY_SIZE)))
+        return replace(self, services={**self.services, service: fresh})
+
+
+def new_keys(environment: Environment, services: tuple[str, ...]) -> KeyFile:
+    """Fresh random keys for a new map."""
+    keys = KeyFile(
+        map_id=secrets.token_hex(16),
+        environment=environment,
+        ledger_key=secrets.token_bytes(KEY_SIZE),
+        vault_key=secrets.token_bytes(KEY_SIZE),
+        services={},
+    )
+    for service in services:
+        keys = keys.with_service(service)
+    return keys
+
+
+def write_keys(keys: KeyFile, path: Path, *, overwrite: bool = False) -> KeyFile:
+    """Write the file, mode 0600, whole or not at all. Returns it with its path.
+
+    Raises KeyFileError: ``exists``, or ``unwritable``.
+    """
+    if path.exists() and not overwrite:
+        raise KeyFileError(reason="exists", path=str(path))
+    text = json.dumps(_to_object(keys), indent=1) + "\n"
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        _sync_folder(path.parent)
+    except OSError as exc:
+        scratch.unlink(missing_ok=True)
+        raise KeyFileError(reason="unwritable", path=str(path)) from exc
+    return replace(keys, path=path)
+
+
+def read_keys(path: Path) -> KeyFile:
+    """Read a key file that only its owner may read. Raises KeyFileError with ``reason``."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as exc:
+        raise KeyFileError(reason="missing", path=str(path)) from exc
+    with os.fdopen(handle, "rb") as file:
+        _check_mode(os.fstat(file.fileno()), path)
+        data = file.read(MAX_FILE + 1)
+    try:
+        keys = _from_object(json.loads(data.decode("utf-8")))
+    except (KeyError, TypeError, ValueError, binascii.Error) as exc:
+        # The cause is not chained: it could show a piece of the file.
+        del exc
+        raise KeyFileError(reason="malformed", path=str(path)) from None
+    return replace(keys, path=path)
+
+
+def _check_mode(facts: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise KeyFileError(reason="malformed", path=str(path))
+    if os.name != "posix":
+        return
+    if facts.st_uid not in (os.geteuid(), 0):
+        raise KeyFileError(reason="owner", path=str(path))
+    if stat.S_IMODE(facts.st_mode) & 0o077:
+        raise KeyFileError(reason="mode", path=str(path))
+
+
+def _sync_folder(folder: Path) -> None:
+    """A renamed file is on disk only when its folder is."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _to_object(keys: KeyFile) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "map": keys.map_id,
+        "environment": keys.environment.value,
+        "ledger": _text(keys.ledger_key),
+        "vault": _text(keys.vault_key),
+        "services": {
+            name: [_text(key) for key in service.epochs]
+            for name, service in sorted(keys.services.items())
+        },
+    }
+
+
+def _from_object(raw: Any) -> KeyFile:
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA or set(raw) != _MEMBERS:
+        raise ValueError
+    services = raw["services"]
+    if not isinstance(services, dict) or len(bytes.fromhex(raw["map"])) != 16:
+        raise ValueError
+    return KeyFile(
+        map_id=raw["map"],
+        environment=Environment(raw["environment"]),
+        ledger_key=_key(raw["ledger"]),
+        vault_key=_key(raw["vault"]),
+        services={str(name): _service(epochs) for name, epochs in services.items()},
+    )
+
+
+def _service(epochs: Any) -> ServiceKeys:
+    if not isinstance(epochs, list) or not epochs:
+        raise ValueError
+    return ServiceKeys(tuple(_key(key) for key in epochs))
+
+
+def _key(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError
+    key = base64.b64decode(text, validate=True)
+    if len(key) != KEY_SIZE:
+        raise ValueError
+    return key
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode("ascii")
