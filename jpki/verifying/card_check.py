@@ -29,6 +29,7 @@ from jpki.errors import CertificateError, NoCertificateError, NumberNotAllowedEr
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 from jpki.verifying.login import check_signature
 from jpki.verifying.material import TrustMaterial, ValidationOptions
+from jpki.verifying.mf_check import card_level
 from jpki.verifying.surface_check import (
     SURFACE_KINDS,
     SurfaceFindings,
@@ -137,7 +138,6 @@ class _CardCheck:
         self._sign_holder: HolderAttributes | None = None
         self._text_present: Check | None = None
         self._face: SurfaceFindings | None = None
-        self._files = 0
 
     def run(self) -> CardReport:
         before = self._card.channel.apdus
@@ -155,6 +155,9 @@ class _CardCheck:
         self._sign(info)
         self._licence(info)
         self._together()
+        if info.token.medium == "card":
+            found = self._found.checks
+            found.append(card_level(self._card, self._trust, found))
         read = self._face.evidence if self._face else None
         return CardReport(
             verdict=self._verdict(info),
