@@ -54,7 +54,7 @@ def _listed(basis: LegalBasis) -> bool:
 
 def passing_number(case: Case) -> Step | None:
     """Giving it on needs one of the items of 19条; consent is none of them."""
-    if case.request.operation is not Operation.PASS_NUMBER:
+    if case.request.operation is not Operation.HAND_NUMBER:
         return None
     scope, basis = case.purpose.ordinance_scope, case.purpose.legal_basis
     if basis is not None and basis.act in NUMBER_ACTS and basis.article.startswith("19条"):

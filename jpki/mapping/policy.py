@@ -49,12 +49,12 @@ class Operation(StrEnum):
     READ_ITEMS = "read_items"  # from the card, for this purpose; the map keeps none of it
     CHECK_AGE = "check_age"  # a yes or a no, nothing else
     USE_NUMBER = "use_number"  # 個人番号, in the organisation's own file; never in the map
-    PASS_NUMBER = "pass_number"  # 特定個人情報の提供
+    HAND_NUMBER = "hand_number"  # 特定個人情報の提供
     EXPORT = "export"  # always refused
 
 
 STAFF_OPERATIONS = frozenset({Operation.SUSPEND, Operation.SUPPRESS, Operation.CLOSE})
-NUMBER_OPERATIONS = frozenset({Operation.USE_NUMBER, Operation.PASS_NUMBER})
+NUMBER_OPERATIONS = frozenset({Operation.USE_NUMBER, Operation.HAND_NUMBER})
 CARD_OPERATIONS = frozenset({Operation.READ_ITEMS, Operation.CHECK_AGE})
 # Opened by what the holder proves now, not by who asks.
 HOLDER_OPERATIONS = frozenset(Operation) - STAFF_OPERATIONS - NUMBER_OPERATIONS - {Operation.EXPORT}
@@ -272,7 +272,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Who runs the map. ``pia``: reference of the 特定個人情報保護評価; ``municipality``: a city."""
+    """Who runs the map. ``pia``: reference of the 特定個人情報保護評価."""
 
     name: str
     roles: frozenset[Role] = frozenset()
