@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
-from jpki.mapping.errors import StoreStateError
+from jpki.mapping.errors import StoreDownError, StoreStateError
 from jpki.mapping.store.engine import READ_ONLY, by_cause, open_engine
 from jpki.mapping.store.schema import META
 
@@ -25,10 +25,18 @@ class Store:
         self.engine = engine
 
     @classmethod
-    def create(cls, url: str, facts: dict[str, str], *, partitions: int = PARTITIONS) -> Store:
+    def create(
+        cls,
+        url: str,
+        facts: dict[str, str],
+        *,
+        partitions: int = PARTITIONS,
+        first: Callable[[Connection], None] | None = None,
+    ) -> Store:
         """Make the tables and write down ``facts`` (``meta``), in one transaction.
 
-        ``partitions``: of the index, PostgreSQL only. Raises StoreStateError (``exists``).
+        ``partitions``: of the index, PostgreSQL only. ``first``: rows that a map begins with.
+        Raises StoreStateError (``exists``).
         """
         engine = open_engine(url, create=True)
         with by_cause(), engine.begin() as connection:
@@ -36,6 +44,8 @@ class Store:
                 raise StoreStateError(reason="exists")
             _migrate(connection, partitions)
             connection.execute(insert(META), [{"name": k, "value": v} for k, v in facts.items()])
+            if first is not None:
+                first(connection)
         return cls(engine)
 
     @classmethod
@@ -78,8 +88,6 @@ class Store:
         A pooled connection that turns out dead before the commit is replaced once (a
         database that was restarted); an error in the commit itself is raised.
         """
-        from jpki.mapping.errors import StoreDownError
-
         for attempt in (1, 2):
             committing = False
             try:

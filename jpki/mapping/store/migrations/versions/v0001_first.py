@@ -35,7 +35,9 @@ def upgrade() -> None:
     if dialect == "postgresql":
         _partitions()
     for statement in guards.POSTGRESQL if dialect == "postgresql" else guards.SQLITE:
-        op.execute(sa.DDL(statement.replace("%", "%%")))
+        op.get_bind().exec_driver_sql(
+            statement.replace("%", "%%") if dialect == "postgresql" else statement
+        )
 
 
 def _partitions() -> None:

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is stored about persons: found by index or by pseudonym, written, moved, removed.
+
+Every look-up is one statement and one row, whether somebody is found, suppressed, or unknown.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, literal, select, true, update
+
+from jpki.certificate.kinds import Family, Medium
+from jpki.mapping.errors import KeyFileError
+from jpki.mapping.index import CertificateRef, Index, seal_serial
+from jpki.mapping.keys import ServiceKeys
+from jpki.mapping.lifecycle import CertificateState, State
+from jpki.mapping.store import schema
+from jpki.mapping.times import micros
+
+CODE_SIZE: Final = 16
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up found. ``handle`` None: nothing that may be told.
+
+    ``hidden``: the handle of a suppressed person, for the ledger only.
+    """
+
+    handle: bytes | None = field(repr=False)
+    pseudonym: bytes | None = field(repr=False)
+    state: State
+    certificate: CertificateState
+    key: bytes | None = field(default=None, repr=False)
+    hidden: bytes | None = field(default=None, repr=False)
+
+    @property
+    def about(self) -> bytes | None:
+        """Whom a ledger entry is about."""
+        return self.handle or self.hidden
+
+
+_I, _S = schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX
+_H, _P, _K = schema.HANDLE, schema.PSEUDONYM, schema.SERVICE_KEY
+
+
+def _keys(table: Table) -> object:
+    return table.c.index_key.in_((bindparam("current"), bindparam("previous")))
+
+
+BY_INDEX: Final = (
+    select(
+        _K.c.epoch, _K.c.fingerprint, _I.c.index_key, _I.c.handle, _I.c.state.label("certificate"),
+        _H.c.state, _P.c.pseudonym, _S.c.handle.label("hidden"),
+    )
+    .select_from(
+        _K.outerjoin(_I, _keys(_I))  # type: ignore[arg-type]
+        .outerjoin(_H, _H.c.handle == _I.c.handle)
+        .outerjoin(_P, _P.c.handle == _I.c.handle)
+        .outerjoin(_S, _keys(_S))  # type: ignore[arg-type]
+    )
+    .where(_K.c.service == bindparam("service"))
+)  # fmt: skip
+_ONE = select(literal(1).label("one")).subquery()
+BY_PSEUDONYM: Final = (
+    select(_H.c.handle, _H.c.state, _H.c.suppressed, _P.c.pseudonym)
+    .select_from(
+        _ONE.outerjoin(
+            _P,
+            (_P.c.pseudonym == bindparam("pseudonym")) & (_P.c.service == bindparam("service")),
+        ).outerjoin(_H, _H.c.handle == _P.c.handle)
+    )
+    .where(true())
+)
+
+
+def find(connection: Connection, keys: ServiceKeys, index: Index, service: str) -> Found:
+    """Whom a certificate belongs to in ``service``. Raises KeyFileError for old keys."""
+    row = connection.execute(
+        BY_INDEX, {"current": index.current, "previous": index.previous, "service": service}
+    ).one_or_none()
+    if row is None:
+        raise KeyFileError(reason="no_service", service=service)
+    if row.epoch != keys.epoch or bytes(row.fingerprint) != keys.check():
+        raise KeyFileError(reason="rotated" if row.epoch > keys.epoch else "other_key")
+    hidden = None if row.hidden is None else bytes(row.hidden)
+    if row.handle is None:
+        nobody = State.UNREGISTERED
+        return Found(None, None, nobody, CertificateState.ACTIVE, hidden=hidden)
+    return Found(
+        bytes(row.handle),
+        None if row.pseudonym is None else bytes(row.pseudonym),
+        State(row.state),
+        CertificateState(row.certificate),
+        key=bytes(row.index_key),
+    )
+
+
+def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Found:
+    """Whom a pseudonym of ``service`` names; a suppressed person only as ``hidden``."""
+    row = connection.execute(BY_PSEUDONYM, {"pseudonym": pseudonym, "service": service}).one()
+    if row.handle is None:
+        return Found(None, None, State.UNREGISTERED, CertificateState.ACTIVE)
+    handle, state = bytes(row.handle), State(row.state)
+    if row.suppressed:
+        nobody = State.UNREGISTERED
+        return Found(None, None, nobody, CertificateState.ACTIVE, hidden=handle)
+    return Found(handle, bytes(row.pseudonym), state, CertificateState.ACTIVE)
+
+
+def register(connection: Connection, service: str, now: datetime) -> tuple[bytes, bytes]:
+    """A new person of ``service``: handle and pseudonym, both random."""
+    handle, pseudonym = secrets.token_bytes(CODE_SIZE), secrets.token_bytes(CODE_SIZE)
+    at = micros(now)
+    connection.execute(
+        insert(_H).values(
+            handle=handle, service=service, state=State.ACTIVE.value, suppressed=0,
+            created_at=at, changed_at=at,
+        )
+    )  # fmt: skip
+    connection.execute(insert(_P).values(pseudonym=pseudonym, handle=handle, service=service))
+    return handle, pseudonym
+
+
+def add_certificate(
+    connection: Connection,
+    service: str,
+    handle: bytes,
+    index: Index,
+    kind: tuple[Family, Medium],
+    now: datetime,
+) -> None:
+    """Put a certificate to a handle; a second time is an IntegrityError."""
+    family, medium = kind
+    connection.execute(
+        insert(_I).values(
+            index_key=index.current, handle=handle, service=service, epoch=index.epoch,
+            family=family.value, medium=medium.value, state=CertificateState.ACTIVE.value,
+            since=micros(now),
+        )
+    )  # fmt: skip
+
+
+def keep_serial(
+    connection: Connection, service: str, handle: bytes, keys: ServiceKeys, ref: CertificateRef
+) -> None:
+    """Keep the serial, encrypted, for 現況確認. Only where the purpose says so."""
+    table, kind = schema.RECHECK_SERIAL, (ref.family.value, ref.medium.value)
+    connection.execute(
+        delete(table).where(
+            table.c.handle == handle, table.c.family == kind[0], table.c.medium == kind[1]
+        )
+    )
+    connection.execute(
+        insert(table).values(
+            handle=handle, family=kind[0], medium=kind[1], service=service, epoch=keys.epoch,
+            sealed=seal_serial(keys, ref, handle),
+        )
+    )  # fmt: skip
+
+
+def set_state(connection: Connection, handle: bytes, state: State, now: datetime) -> None:
+    connection.execute(
+        update(_H).where(_H.c.handle == handle).values(state=state.value, changed_at=micros(now))
+    )
+
+
+def set_certificate(
+    connection: Connection, key: bytes, state: CertificateState, now: datetime
+) -> None:
+    connection.execute(
+        update(_I).where(_I.c.index_key == key).values(state=state.value, since=micros(now))
+    )
+
+
+def replace_certificates(
+    connection: Connection, handle: bytes, kind: tuple[Family, Medium], now: datetime
+) -> None:
+    """A newer certificate of that kind is coming: the others of it are replaced."""
+    family, medium = kind
+    connection.execute(
+        update(_I)
+        .where(_I.c.handle == handle, _I.c.family == family.value, _I.c.medium == medium.value)
+        .values(state=CertificateState.REPLACED.value, since=micros(now))
+    )
+
+
+def remove(connection: Connection, handle: bytes) -> None:
+    """Erase a person: codes, index, consents, links, and whose ledger entries were theirs.
+
+    The ledger keeps that something happened, not to whom; legal evidence lies elsewhere.
+    """
+    tables = (
+        _I, _S, _P, schema.RECHECK_SERIAL, schema.LINK, schema.CONSENT, schema.SUPPRESSION,
+        schema.LEDGER_PERSON, _H,
+    )  # fmt: skip
+    for table in tables:
+        connection.execute(delete(table).where(table.c.handle == handle))
+
+
+def pseudonym_text(pseudonym: bytes) -> str:
+    """26 letters and digits that cannot be mistaken for a number of a card."""
+    value, out = int.from_bytes(pseudonym, "big"), ""
+    for _ in range(_LENGTH):
+        value, digit = divmod(value, len(_ALPHABET))
+        out = _ALPHABET[digit] + out
+    return out
+
+
+def parse_pseudonym(text: str) -> bytes | None:
+    """The code again, or None for what cannot be one."""
+    if len(text) != _LENGTH or any(char not in _ALPHABET for char in text):
+        return None
+    value = 0
+    for char in text:
+        value = value * len(_ALPHABET) + _ALPHABET.index(char)
+    return value.to_bytes(CODE_SIZE, "big") if value < 1 << 128 else None
+
+
+_LENGTH: Final = 26

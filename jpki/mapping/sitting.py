@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One presented operation in one transaction: challenge, decision, look-up, deed, ledger entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from jpki.certificate.kinds import Environment
+from jpki.mapping import challenges, records
+from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.challenges import Aim
+from jpki.mapping.decision import Decision, decide
+from jpki.mapping.errors import EnvironmentMixedError
+from jpki.mapping.index import Index, index_of
+from jpki.mapping.keys import KeyFile
+from jpki.mapping.ledger import Entry, Ledger
+from jpki.mapping.lifecycle import State, after, event_of, refusal
+from jpki.mapping.policy import ActorKind, Operation, Policy, Purpose, Role
+from jpki.mapping.presentation import Presentation, Rejected
+from jpki.mapping.records import Found
+from jpki.mapping.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, and for what. ``service``, ``purpose``: need not be named where only one fits.
+
+    ``document``: the written ground of a staff operation. ``receiver``: who gets what the
+    answer says, where it is not the service itself.
+    """
+
+    actor: str
+    service: str | None = None
+    purpose: str | None = None
+    role: Role | None = None
+    channel: ActorKind | None = None
+    document: str = ""
+    receiver: str = ""
+    items: frozenset[str] = frozenset()
+    minor: bool = False
+    guardian: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a deed came to. ``secret``: the reason for the ledger where the answer's differs."""
+
+    outcome: Outcome
+    reason: str = ""
+    pseudonym: bytes | None = field(default=None, repr=False)
+    about: bytes | None = field(default=None, repr=False)
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a deed is done with: inside the transaction, after challenge and decision."""
+
+    connection: Connection
+    keys: KeyFile
+    service: str
+    purpose: Purpose
+    presentation: Presentation
+    index: Index
+    found: Found
+    now: datetime
+
+
+Deed = Callable[[Here], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Everything that is the same for every operation of one map at one moment."""
+
+    policy: Policy
+    keys: KeyFile
+    ledger: Ledger
+    environment: Environment
+    now: datetime
+
+    def decide(self, request: Request) -> Decision:
+        return decide(self.policy, request)
+
+    def presented(
+        self,
+        connection: Connection,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+        request: Request,
+        deed: Deed,
+        detail: str = "",
+    ) -> Resolution:
+        """Consume, decide, look up, do, write down: in this order, in this transaction."""
+        if presentation.environment is not self.environment:
+            raise EnvironmentMixedError(
+                map=self.environment.value, given=presentation.environment.value
+            )
+        decision = self.decide(request)
+        service, purpose = self._named(decision)
+        reason = self._consume(connection, presentation, decision, request.operation, detail)
+        entry = self._entry(asker, request, decision, presentation)
+        if not reason and isinstance(presentation, Presentation):
+            reason = "" if presentation.is_fresh(self.now) else "verdict_stale"
+        if isinstance(presentation, Rejected):
+            if reason or presentation.cause is None or not decision.allowed or purpose is None:
+                return self._refused(connection, entry, decision, reason or presentation.reason)
+            return self._ended(connection, presentation, service, entry, decision)
+        if reason or not decision.allowed or purpose is None:
+            return self._refused(connection, entry, decision, reason or decision.code)
+        keys = self.keys.service(service)
+        index = index_of(keys, presentation.ref)
+        found = records.find(connection, keys, index, service)
+        here = Here(connection, self.keys, service, purpose, presentation, index, found, self.now)
+        return self.written(connection, entry, decision, deed(here))
+
+    def written(
+        self, connection: Connection, entry: Entry, decision: Decision, result: Result
+    ) -> Resolution:
+        """Put what came of it on the ledger, and make the answer."""
+        reason = result.secret or result.reason or result.outcome.value
+        done = replace(entry, outcome=result.outcome.value, reason=reason)
+        self.ledger.append(connection, done, now=self.now, handle=result.about)
+        return Resolution(result.outcome, decision, result.pseudonym, result.reason)
+
+    def _refused(
+        self, connection: Connection, entry: Entry, decision: Decision, reason: str
+    ) -> Resolution:
+        refused = replace(entry, article=decision.article if decision.code == reason else "")
+        return self.written(connection, refused, decision, Result(Outcome.REFUSED, reason))
+
+    def _consume(
+        self,
+        connection: Connection,
+        presentation: Presentation | Rejected,
+        decision: Decision,
+        operation: Operation,
+        detail: str,
+    ) -> str:
+        """The challenge is used up whatever else is decided."""
+        aim = Aim(decision.service or "", decision.purpose or "", operation, detail)
+        return challenges.consume(connection, presentation.challenge, aim, self.now) or ""
+
+    def _ended(
+        self,
+        connection: Connection,
+        rejected: Rejected,
+        service: str,
+        entry: Entry,
+        decision: Decision,
+    ) -> Resolution:
+        """A genuine certificate that is no longer in force: the map takes note of it."""
+        assert rejected.ref is not None
+        assert rejected.cause is not None
+        keys = self.keys.service(service)
+        found = records.find(connection, keys, index_of(keys, rejected.ref), service)
+        if found.handle is None or found.key is None:
+            secret = "suppressed" if found.hidden else ""
+            nobody = Result(Outcome.REFUSED, rejected.reason, about=found.hidden, secret=secret)
+            return self.written(connection, entry, decision, nobody)
+        event, ending = event_of(rejected.cause, rejected.ref.family, rejected.ref.medium)
+        records.set_certificate(connection, found.key, ending, self.now)
+        state = after(found.state, event)
+        if state is not None and state is not found.state:
+            records.set_state(connection, found.handle, state, self.now)
+        result = Result(Outcome.STALE, rejected.cause.value, about=found.handle)
+        return self.written(connection, entry, decision, result)
+
+    def _named(self, decision: Decision) -> tuple[str, Purpose | None]:
+        service = self.policy.service(decision.service or "")
+        if service is None:
+            return "", None
+        return service.id, service.purpose(decision.purpose or "")
+
+    def _entry(
+        self,
+        asker: Asker,
+        request: Request,
+        decision: Decision,
+        presentation: Presentation | Rejected,
+    ) -> Entry:
+        entry = self.entry(asker, request, decision)
+        ref = presentation.ref
+        return replace(
+            entry,
+            proof=presentation.proof.value,
+            family="" if ref is None else ref.family.value,
+            medium="" if ref is None else ref.medium.value,
+            status=presentation.status.text,
+            status_at=presentation.status.at,
+            giver="holder",
+            obtained="presentation",
+        )
+
+    def entry(self, asker: Asker, request: Request, decision: Decision) -> Entry:
+        """The entry of a decision, before it is known what comes of it."""
+        service, purpose = decision.service or "", decision.purpose or ""
+        role = (
+            asker.role.value
+            if asker.role is not None
+            else ",".join(sorted(role.value for role in self.policy.organisation.roles))
+        )
+        return Entry(
+            operation=request.operation.value,
+            service=service,
+            purpose=purpose,
+            outcome="",
+            reason="",
+            role=role,
+            actor=plain(asker.actor),
+            policy=self.policy.digest,
+            article=decision.article,
+            receiver=plain(asker.receiver) or service,
+            document=plain(asker.document),
+        )
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Text of a caller as the ledger takes it: printable, short, no number of a person.
+
+    Twelve digits in a row are not written down: they could be a 個人番号 (番号法20条).
+    """
+    kept = "".join(char if char.isprintable() else "?" for char in text[:limit])
+    run, out = 0, list(kept)
+    for place, char in enumerate(kept + "x"):
+        if char.isdigit():
+            run += 1
+            continue
+        if run >= 12:
+            out[place - run : place] = "*" * run
+        run = 0
+    return "".join(out)
+
+
+def nobody(found: Found) -> Result:
+    """Unregistered, to all who ask; the ledger knows of the suppression."""
+    secret = "suppressed" if found.hidden else ""
+    return Result(Outcome.UNREGISTERED, about=found.hidden, secret=secret)
+
+
+def closed(found: Found) -> Result | None:
+    """What stands in the way of a registered person's entry, if anything."""
+    reason = refusal(found.state, found.certificate)
+    if reason is None:
+        return None
+    stale = reason in ("certificate_ended", "needs_relink")
+    outcome = Outcome.STALE if stale else Outcome.REFUSED
+    return Result(outcome, reason, about=found.about)
+
+
+__all__ = [
+    "Asker", "Deed", "Here", "Result", "Sitting", "closed", "nobody", "plain", "State",
+]  # fmt: skip
