@@ -59,7 +59,7 @@ class Decision:
         return self._ground()
 
     def _ground(self) -> Step:
-        grounds = ("ordinance_in_scope", "number_task_listed", "legal_basis")
+        grounds = ("link_evidence", "ordinance_in_scope", "number_task_listed", "legal_basis")
         for code in grounds:
             for step in self.steps:
                 if step.code == code:

@@ -4,13 +4,78 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from jpki.certificate.kinds import Medium
+from jpki.certificate.kinds import Environment, Medium
+from jpki.errors import ConfigurationError
 from jpki.mapping.decision import Decision, decide
 from jpki.mapping.permissions import WITHOUT_CERTIFICATE
-from jpki.mapping.policy import HOLDER_OPERATIONS, LinkEvidence, Operation, Policy, Proof, Purpose
-from jpki.mapping.request import Request, Step
+from jpki.mapping.policy import (
+    HOLDER_OPERATIONS,
+    ActorKind,
+    LinkEvidence,
+    LinkKind,
+    Operation,
+    Policy,
+    Proof,
+    Purpose,
+    Role,
+)
+from jpki.mapping.request import Deed, Request, Step
+
+
+def request_from(facts: Mapping[str, object], at: datetime) -> Request:
+    """A request from plain facts, as a proposal or a command line states them.
+
+    Keys are the names of :class:`Request`; a fact of another name, or a value that is none,
+    raises ConfigurationError (``place``: the fact). ``at`` is the time to decide for.
+    """
+    found: dict[str, object] = {"at": at}
+    for name, value in facts.items():
+        make = _FACTS.get(name)
+        if make is None:
+            raise ConfigurationError(path="request", place=name, reason="unknown_key")
+        try:
+            found[name] = make(value)
+        except (ValueError, TypeError) as exc:
+            raise ConfigurationError(path="request", place=name, reason="bad_value") from exc
+    for name in ("operation", "actor"):
+        if name not in found:
+            raise ConfigurationError(path="request", place=name, reason="missing")
+    return Request(**found)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _deeds(value: object) -> frozenset[Deed]:
+    return frozenset(Deed(one) for one in _texts(value))
+
+
+def _texts(value: object) -> frozenset[str]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return frozenset(_text(one) for one in value)
+
+
+_FACTS: Mapping[str, Callable[[object], object]] = {
+    "operation": Operation, "actor": _text, "service": _text, "purpose": _text, "role": Role,
+    "proof": Proof, "medium": Medium, "items": _texts, "consent": _flag, "link": LinkKind,
+    "link_evidence": LinkEvidence, "document": _text, "receiver": _text,
+    "channel": ActorKind, "environment": Environment, "map_environment": Environment,
+    "confirmed_before": _flag, "minor": _flag, "guardian": _flag, "deeds": _deeds,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

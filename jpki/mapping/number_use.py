@@ -60,6 +60,8 @@ def passing_number(case: Case) -> Step | None:
     if basis is not None and basis.act in NUMBER_ACTS and basis.article.startswith("19条"):
         return passed("R5", str(basis), "passing_listed")
     if scope is not None and scope.passing is not None:
+        if scope.passing.matter == "committee_rule" and not scope.like_annex:
+            return failed("R5", str(scope.passing), "task_not_like_annex")
         return passed("R5", str(scope.passing), "passing_listed")
     return failed("R8", "番号法19条", "number_outside_19")
 

@@ -169,11 +169,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class OrdinanceScope:
-    """What an ordinance under 番号法9条2項 covers. ``passing``: its ground in 19条, if any."""
+    """What an ordinance under 番号法9条2項 covers. ``passing``: its ground in 19条, if any.
+
+    ``like_annex``: the task is like one of the 別表, as linkage by the committee's rule wants.
+    """
 
     field: Field
     ordinance: str
     passing: LegalBasis | None = None
+    like_annex: bool = False
 
 
 @dataclass(frozen=True, slots=True)

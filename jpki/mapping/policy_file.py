@@ -76,6 +76,11 @@ def parse_policy(raw: bytes, path: str = "policy") -> Policy:
         document = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigurationError(path=path, place="file", reason="not_toml") from exc
+    return policy_of(document, path)
+
+
+def policy_of(document: Mapping[str, Any], path: str = "policy") -> Policy:
+    """The content of a policy file, already parsed as TOML."""
     top = PolicyTable(document, path)
     if top.text("schema") != SCHEMA:
         top.fail("schema", "bad_value")
@@ -291,6 +296,7 @@ def _ordinance(table: PolicyTable) -> OrdinanceScope | None:
         field=inner.choice("field", Field),
         ordinance=inner.text("ordinance"),
         passing=_optional_basis(inner, "passing"),
+        like_annex=inner.flag("like_annex"),
     )
     inner.done()
     return found
