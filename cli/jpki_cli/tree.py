@@ -36,6 +36,13 @@ TREE: Tree = {
     "chain": {
         "check": "jpki_cli.commands.chain:check",
     },
+    "map": {
+        "policy": {
+            "check": "jpki_cli.commands.map_policy:check",
+            "explain": "jpki_cli.commands.map_policy:explain",
+            "diff": "jpki_cli.commands.map_policy:diff",
+        },
+    },
     "emulate": "jpki_cli.commands.emulate:emulate",
     "trace": "jpki_cli.commands.trace:trace",
 }

@@ -42,10 +42,12 @@ _WIDENING_FLAGS = frozenset({"children", "stores_serial", "operator_names", "sub
 def diff(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every difference, sorted by place: ``konbini/issue-….operations: resolve``."""
     before, after = _flat(old), _flat(new)
+    whole = {place for place in before.keys() ^ after.keys() if _is_purpose(place)}
     changes = []
     for place in sorted(before.keys() | after.keys()):
         was, now = before.get(place, ""), after.get(place, "")
-        if was != now:
+        inside = not _is_purpose(place) and place.partition(".")[0] in whole
+        if was != now and not inside:  # a whole purpose is one change
             changes.append(Change(place, was, now, _effect(place, was, now)))
     return tuple(changes)
 
@@ -65,6 +67,10 @@ def _flat(policy: Policy) -> dict[str, str]:
     return found
 
 
+def _is_purpose(place: str) -> bool:
+    return "/" in place and "." not in place
+
+
 def _spread(value: object, place: str, found: dict[str, str]) -> None:
     """Leaves by place; an entry of a list is a place of its own, so that order does not count."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -76,14 +82,16 @@ def _spread(value: object, place: str, found: dict[str, str]) -> None:
     elif isinstance(value, frozenset | tuple):
         for one in value:
             found[f"{place}: {one}"] = "listed"
-    elif value is not None and value != "":
+    elif value is not None and value is not False and value != "":
         found[place] = str(value)
 
 
 def _effect(place: str, was: str, now: str) -> Effect:
     head, _, entry = place.partition(": ")
     name = head.rpartition(".")[2]
-    if (entry and name in _WIDENING) or ("/" in place and "." not in head):
+    if ".contractor." in place:
+        return Effect.OTHER
+    if (entry and name in _WIDENING) or _is_purpose(head) or ".ordinance_scope." in place:
         return Effect.WIDER if now else Effect.NARROWER
     if place.startswith("switches.") or name in _WIDENING_FLAGS:
         return Effect.WIDER if now == "True" else Effect.NARROWER

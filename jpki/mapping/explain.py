@@ -36,14 +36,18 @@ def request_from(facts: Mapping[str, object], at: datetime) -> Request:
     for name, value in facts.items():
         make = _FACTS.get(name)
         if make is None:
-            raise ConfigurationError(path="request", place=name, reason="unknown_key")
+            raise ConfigurationError(
+                "policy_request", path="request", place=name, reason="unknown_key"
+            )
         try:
             found[name] = make(value)
         except (ValueError, TypeError) as exc:
-            raise ConfigurationError(path="request", place=name, reason="bad_value") from exc
+            raise ConfigurationError(
+                "policy_request", path="request", place=name, reason="bad_value"
+            ) from exc
     for name in ("operation", "actor"):
         if name not in found:
-            raise ConfigurationError(path="request", place=name, reason="missing")
+            raise ConfigurationError("policy_request", path="request", place=name, reason="missing")
     return Request(**found)  # type: ignore[arg-type]
 
 

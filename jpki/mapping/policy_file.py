@@ -64,18 +64,20 @@ def load_policy(name_or_path: str) -> Policy:
         raw = path.read_bytes()
     except (OSError, ValueError) as exc:
         reason = "not_readable" if path.suffix or "/" in name_or_path else "no_such_preset"
-        raise ConfigurationError(path=name_or_path, place="file", reason=reason) from exc
+        raise ConfigurationError(
+            "policy_file", path=name_or_path, place="file", reason=reason
+        ) from exc
     return parse_policy(raw, name_or_path)
 
 
 def parse_policy(raw: bytes, path: str = "policy") -> Policy:
     """The bytes of a policy file. ``path`` only names it in errors."""
     if len(raw) > MAX_SIZE:
-        raise ConfigurationError(path=path, place="file", reason="too_large")
+        raise ConfigurationError("policy_file", path=path, place="file", reason="too_large")
     try:
         document = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise ConfigurationError(path=path, place="file", reason="not_toml") from exc
+        raise ConfigurationError("policy_file", path=path, place="file", reason="not_toml") from exc
     return policy_of(document, path)
 
 

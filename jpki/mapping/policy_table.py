@@ -31,7 +31,7 @@ class PolicyTable:
     def fail(self, key: str, reason: str) -> NoReturn:
         """Raise ConfigurationError for ``key`` of this table."""
         place = f"{self._place}.{key}" if self._place and key else key or self._place
-        raise ConfigurationError(path=self._path, place=place, reason=reason)
+        raise ConfigurationError("policy_file", path=self._path, place=place, reason=reason)
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not taken yet."""

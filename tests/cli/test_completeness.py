@@ -118,6 +118,7 @@ def test_every_command_is_in_the_documented_table() -> None:
         "card.info", "card.read", "card.check",
         "cert.show", "cert.export", "pin.status", "pin.check", "pin.change", "pin.unblock",
         "auth.challenge", "auth.respond", "auth.verify", "chain.check", "emulate", "trace",
+        "map.policy.check", "map.policy.explain", "map.policy.diff",
     }  # fmt: skip
 
 
