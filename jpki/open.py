@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 VIRTUAL, REPLAY = "virtual", "replay"
 
+ANSWER_LIMIT = 30.0
+"""Seconds a card may take for one answer. A signature takes about one [inferred]."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedCard:
@@ -102,40 +105,47 @@ def emulated_card(
 
 
 def open_connection(
-    uri: str, *, wait: float | None = None, at: datetime | None = None
+    uri: str,
+    *,
+    wait: float | None = None,
+    at: datetime | None = None,
+    timeout: float | None = ANSWER_LIMIT,
 ) -> CardConnection:
     """Open a reader by URI: ``pcsc:``, ``vpcd:``, ``virtual:NAME-OR-FILE``, ``replay:``.
 
     ``wait``: seconds to wait for a card, None = do not wait. ``at``: the day a ``virtual:``
-    card lives in; other readers ignore it. Raises TransportError, ReaderUriError.
+    card lives in; other readers ignore it. ``timeout``: seconds for one answer, after which
+    TransportTimeoutError is raised; None = as the reader has it. Raises TransportError,
+    ReaderUriError.
     """
     scheme, _, rest = uri.partition(":")
     if scheme == VIRTUAL:
-        return readers.watched(lambda: _open_virtual(rest, at))
-    return readers.open_reader(uri, wait=wait)
+        return readers.watched(lambda: _open_virtual(rest, at, timeout))
+    return readers.open_reader(uri, wait=wait, timeout=timeout)
 
 
-def _open_virtual(rest: str, at: datetime | None) -> CardConnection:
+def _open_virtual(rest: str, at: datetime | None, timeout: float | None) -> CardConnection:
     from jpki.emulator import VirtualConnection, load_card
 
     if not rest:
         raise ReaderUriError(uri=f"{VIRTUAL}:", reason="no_name")
+    limit = ANSWER_LIMIT if timeout is None else timeout
     if not rest.startswith("#"):
-        return VirtualConnection(load_card(rest, at=at))
+        return VirtualConnection(load_card(rest, at=at), timeout=limit)
     with _lock:
         card = _plugged.get(rest)
         if card is None:
             raise NoCardError(reader=f"{VIRTUAL}:{rest}")
-        connection = VirtualConnection(card)
+        connection = VirtualConnection(card, timeout=limit)
         _connections[rest].append(connection)
     return connection
 
 
-def _virtual_opener(rest: str, wait: float | None) -> CardConnection:
-    return _open_virtual(rest, None)
+def _virtual_opener(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
+    return _open_virtual(rest, None, timeout)
 
 
-def _open_replay(rest: str, wait: float | None) -> CardConnection:
+def _open_replay(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
     """``replay:FILE``. Besides its header, the bytes themselves must be nobody's."""
     from jpki.emulator.refusal import refuse
     from jpki.errors import ForgeryRefusedError
@@ -202,8 +212,12 @@ def open_card(
     at: datetime | None = None,
     needs_pin: bool = False,
     trust: str = Environment.PRODUCTION,
+    timeout: float | None = ANSWER_LIMIT,
 ) -> OpenedCard:
     """Open the card of ours behind ``uri`` and detect it.
+
+    ``timeout``: seconds for one answer, as for ``open_connection``. A command whose time is
+    up may be carried out all the same; of a PIN that is PinOutcomeUnknownError.
 
     ``trust``: as for ``load_trust``. Under ``test``, and for ``virtual:`` and ``replay:``, a
     card is also looked for by the invented layouts; elsewhere such a card is none of ours.
@@ -216,8 +230,8 @@ def open_card(
     invented = trust == Environment.TEST or uri.partition(":")[0] in (VIRTUAL, REPLAY)
     layouts = (TODAY, *(invented_layouts() if invented else ()))
     if len(candidates) < 2:
-        return _detected(open_connection(uri, wait=wait, at=at), layouts)
-    found, refusal = _ours(candidates, layouts, keep_all=needs_pin)
+        return _detected(open_connection(uri, wait=wait, at=at, timeout=timeout), layouts)
+    found, refusal = _ours(candidates, layouts, keep_all=needs_pin, timeout=timeout)
     if not found:
         raise refusal or NoCardError(reader=uri)
     if needs_pin and len(found) > 1:
@@ -239,13 +253,18 @@ def _candidates(uri: str) -> list[str]:
 
 
 def _ours(
-    names: Iterable[str], layouts: Sequence[CardLayout], *, keep_all: bool
+    names: Iterable[str],
+    layouts: Sequence[CardLayout],
+    *,
+    keep_all: bool,
+    timeout: float | None,
 ) -> tuple[list[OpenedCard], CardError | None]:
     found: list[OpenedCard] = []
     refusal: CardError | None = None
     for name in names:
         try:
-            found.append(_detected(readers.open_reader(f"pcsc:{name}"), layouts))
+            connection = readers.open_reader(f"pcsc:{name}", timeout=timeout)
+            found.append(_detected(connection, layouts))
         except ReaderBusyError as exc:
             # A busy reader may hold a card of ours: it counts as a reason, not as a card.
             refusal = exc

@@ -10,32 +10,39 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import platform
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn, TypeVar, TypeVarTuple, cast
 
 from jpki_apdu import pcsc_codes as codes
 from jpki_apdu.connection import CardConnection, ReplyLimits
 from jpki_apdu.errors import (
+    CardError,
     CardRemovedError,
     MalformedResponseError,
     NoCardError,
     NoReaderError,
+    NoServiceError,
     PcscMissingError,
     TransportTimeoutError,
+)
+from jpki_apdu.patience import OverdueError, PatientThread
+from jpki_apdu.pcsc_api import (
+    CHANGED,
+    EXCLUSIVE,
+    LEAVE_CARD,
+    PRESENT,
+    SCOPE_USER,
+    SHARED,
+    T0_OR_T1,
+    UNPOWER_CARD,
+    Scard,
+    install_line,
 )
 from jpki_apdu.readers import ReaderState
 from jpki_apdu.status import StatusWord
 
 log = logging.getLogger(__name__)
-
-_SCOPE_USER = 0
-_SHARED = 2
-_T0_OR_T1 = 3
-_LEAVE_CARD, _UNPOWER_CARD = 0, 2
-_CHANGED, _PRESENT, _EXCLUSIVE = 0x02, 0x20, 0x80
 
 # PC/SC part 10: which control code tells a reader's properties, and the property wanted.
 _GET_FEATURE_REQUEST = 3400
@@ -46,31 +53,8 @@ _MAX_APDU_DATA_SIZE = 0x0A
 # readers are looked for once a slice: macOS has no notification for them.
 _SLICE = 0.25
 
-
-class _Scard(Protocol):
-    """The part of ``smartcard.scard`` that is used. Every call returns its code first."""
-
-    def SCardEstablishContext(self, scope: int) -> tuple[int, int]: ...
-    def SCardReleaseContext(self, context: int) -> int: ...
-    def SCardListReaders(self, context: int, groups: list[str]) -> tuple[int, list[str]]: ...
-    def SCardGetStatusChange(
-        self, context: int, milliseconds: int, states: list[tuple[str, int]]
-    ) -> tuple[int, list[tuple[str, int, list[int]]]]: ...
-    def SCardConnect(
-        self, context: int, reader: str, share: int, protocols: int
-    ) -> tuple[int, int, int]: ...
-    def SCardReconnect(
-        self, card: int, share: int, protocols: int, initialization: int
-    ) -> tuple[int, int]: ...
-    def SCardDisconnect(self, card: int, disposition: int) -> int: ...
-    def SCardStatus(self, card: int) -> tuple[int, str, int, int, list[int]]: ...
-    def SCardTransmit(self, card: int, pci: int, apdu: list[int]) -> tuple[int, list[int]]: ...
-    def SCardControl(self, card: int, code: int, data: list[int]) -> tuple[int, list[int]]: ...
-    def SCardBeginTransaction(self, card: int) -> int: ...
-    def SCardEndTransaction(self, card: int, disposition: int) -> int: ...
-    def SCARD_CTL_CODE(self, code: int) -> int: ...
-
-
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 _States = dict[str, tuple[int, bytes]]
 
 
@@ -100,7 +84,7 @@ def wait_for_change(known: Sequence[ReaderState], timeout: float | None) -> list
             _pause(api, context, states, left)
 
 
-def open_pcsc(part: str, wait: float | None = None) -> PcscConnection:
+def open_pcsc(part: str, wait: float | None = None, timeout: float | None = None) -> PcscConnection:
     """Open the card in the reader of that name, or the first whose name holds ``part``.
 
     Case does not matter for a part. An empty one means any reader; one with a card comes
@@ -112,7 +96,7 @@ def open_pcsc(part: str, wait: float | None = None) -> PcscConnection:
         while True:
             states = _snapshot(api, context)
             try:
-                return PcscConnection(_choose(states, part))
+                return PcscConnection(_choose(states, part), timeout=timeout)
             except (NoReaderError, NoCardError) as error:
                 left = until - time.monotonic()
                 if wait is None:
@@ -125,34 +109,72 @@ def open_pcsc(part: str, wait: float | None = None) -> PcscConnection:
 class PcscConnection(CardConnection):
     """The card in one PC/SC reader, shared with other programs outside ``exclusive``.
 
-    Not for use by several threads at once. A command that another program's transaction
-    holds up waits for it; PC/SC has no time limit for that.
+    Not for use by several threads at once. PC/SC has no time limit of its own: a command
+    waits for a card that has fallen silent, or for another program's transaction, as long
+    as that lasts, and Ctrl-C is not heard. With ``timeout`` (seconds for one call,
+    ``math.inf`` = only to hear Ctrl-C) the calls are made in a thread of their own, which
+    costs some 20 us each; when time is up TransportTimeoutError is raised. The command may
+    be carried out all the same, then or later; the card is let go once that call returns.
+
+    A connection whose card left, whose service stopped or whose time was up stays lost:
+    what is in the reader afterwards may be another card.
     """
 
-    def __init__(self, reader: str) -> None:
+    def __init__(self, reader: str, *, timeout: float | None = None) -> None:
         """Connect and power the card. Raises NoCardError, ReaderBusyError and their kin."""
         self._api = _scard()
         self._name = reader
+        self._timeout = timeout
         self._depth = 0
         self._limits: ReplyLimits | None = None
-        self._context: int | None = _establish(self._api)
+        self._lost: CardError | None = None
         self._card: int | None = None
+        self._thread: PatientThread | None = None
+        self._context: int | None = _establish(self._api)
         try:
-            self._card, self._protocol, self._atr = self._connect(self._context)
+            if timeout is not None:
+                self._thread = PatientThread(timeout)
+            self._protocol, self._atr = self._connect(self._context)
         except BaseException:
             self.close()
             raise
         self._send = self._api.SCardTransmit
 
-    def _connect(self, context: int) -> tuple[int, int, bytes]:
-        code, card, protocol = self._api.SCardConnect(context, self._name, _SHARED, _T0_OR_T1)
+    def _connect(self, context: int) -> tuple[int, bytes]:
+        code, card, protocol = self._made(
+            self._api.SCardConnect, context, self._name, SHARED, T0_OR_T1
+        )
         if code:
             raise codes.error_for(code, self._name)
         self._card = card
-        code, _, _, _, atr = self._api.SCardStatus(card)
+        code, _, _, _, atr = self._made(self._api.SCardStatus, card)
         if code:
             raise codes.error_for(code, self._name)
-        return card, protocol, bytes(atr)
+        return protocol, bytes(atr)
+
+    def _made(self, function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
+        """What the library's function returns. Raises TransportTimeoutError, CardRemovedError."""
+        try:
+            if self._thread is None:
+                return function(*arguments)
+            return self._thread.call(function, *arguments)
+        except SystemError as exc:  # pyscard's way of saying: dead handle
+            raise self._lose(CardRemovedError(reader=self._name)) from exc
+        except OverdueError:
+            late = TransportTimeoutError(reader=self._name, seconds=self._timeout)
+            raise self._lose(late) from None
+
+    def _lose(self, error: CardError) -> CardError:
+        self._lost = error
+        return error
+
+    def _handle(self) -> int:
+        """The card's handle, to be used. Raises CardRemovedError, or as what was lost."""
+        if self._card is None:
+            raise CardRemovedError("closed", reader=self._name)
+        if self._lost is not None:
+            raise type(self._lost)(self._lost.code, **self._lost.values)
+        return self._card
 
     @property
     def name(self) -> str:
@@ -178,18 +200,13 @@ class PcscConnection(CardConnection):
         """
         if len(apdu) < 4:
             raise ValueError("a command has at least 4 bytes")
-        if self._card is None:
-            raise CardRemovedError("closed", reader=self._name)
-        try:
-            code, reply = self._send(self._card, self._protocol, list(apdu))
-        except SystemError as exc:  # pyscard's way of saying: dead handle
-            raise CardRemovedError(reader=self._name) from exc
+        code, reply = self._made(self._send, self._handle(), self._protocol, list(apdu))
         if code:
             self._failed(code)
         if len(reply) < 2:
             # Success without a byte is what pcscd says of a card pulled out meanwhile.
             if not reply:
-                raise CardRemovedError(reader=self._name)
+                raise self._lose(CardRemovedError(reader=self._name))
             raise MalformedResponseError(reason="status_word")
         data = bytes(reply)
         return data[:-2], StatusWord(data[-2] << 8 | data[-1])
@@ -202,66 +219,68 @@ class PcscConnection(CardConnection):
         seconds and resets the card: ask for the PIN before, not inside.
         """
         if self._depth == 0:
-            self._call(self._api.SCardBeginTransaction)
+            code = self._made(self._api.SCardBeginTransaction, self._handle())
+            if code:
+                self._failed(code)
         self._depth += 1
         try:
             yield
         finally:
             self._depth -= 1
-            if self._depth == 0 and self._card is not None:
-                with contextlib.suppress(SystemError):
-                    self._api.SCardEndTransaction(self._card, _LEAVE_CARD)
+            if self._depth == 0 and self._card is not None and self._lost is None:
+                with contextlib.suppress(CardError):
+                    self._made(self._api.SCardEndTransaction, self._card, LEAVE_CARD)
 
     def power_off(self) -> None:
         """Cut the card's power: it forgets every verification. The connection stays usable."""
         self.resets += 1
-        self._reconnect(_UNPOWER_CARD)
+        self._reconnect(UNPOWER_CARD)
 
     def close(self) -> None:
         """Power the card off and let it go. Harmless when repeated; never raises."""
         card, self._card = self._card, None
         context, self._context = self._context, None
-        if card is not None:
-            if self._depth:
+        if context is None:
+            return
+        held = self._depth > 0
+
+        def release() -> None:
+            if card is not None and held:
                 with contextlib.suppress(Exception):
-                    self._api.SCardEndTransaction(card, _LEAVE_CARD)
-            with contextlib.suppress(Exception):
-                self._api.SCardDisconnect(card, _UNPOWER_CARD)
-        if context is not None:
+                    self._api.SCardEndTransaction(card, LEAVE_CARD)
+            if card is not None:
+                with contextlib.suppress(Exception):
+                    self._api.SCardDisconnect(card, UNPOWER_CARD)
             with contextlib.suppress(Exception):
                 self._api.SCardReleaseContext(context)
 
-    def _failed(self, code: int) -> None:
+        if self._thread is None:
+            release()
+        else:
+            self._thread.end(release)
+
+    def _failed(self, code: int) -> NoReturn:
         """Raise what a failed call means; after a reset, first make the handle usable again."""
         code &= 0xFFFFFFFF
         if code == codes.RESET_CARD:
             self.resets += 1
             with contextlib.suppress(Exception):
-                self._reconnect(_LEAVE_CARD)
-        raise codes.error_for(code, self._name, talking=True)
+                self._reconnect(LEAVE_CARD)
+        raise self._meaning(code)
+
+    def _meaning(self, code: int) -> CardError:
+        """The error for a code; noted if there is no way back from it."""
+        error = codes.error_for(code, self._name, talking=True)
+        gone = isinstance(error, (CardRemovedError, NoServiceError))
+        return self._lose(error) if gone else error
 
     def _reconnect(self, initialization: int) -> None:
-        if self._card is None:
-            raise CardRemovedError("closed", reader=self._name)
-        try:
-            code, protocol = self._api.SCardReconnect(
-                self._card, _SHARED, _T0_OR_T1, initialization
-            )
-        except SystemError as exc:
-            raise CardRemovedError(reader=self._name) from exc
+        code, protocol = self._made(
+            self._api.SCardReconnect, self._handle(), SHARED, T0_OR_T1, initialization
+        )
         if code:
-            raise codes.error_for(code, self._name, talking=True)
+            raise self._meaning(code)
         self._protocol = protocol
-
-    def _call(self, function: _OnCard) -> None:
-        if self._card is None:
-            raise CardRemovedError("closed", reader=self._name)
-        try:
-            code = function(self._card)
-        except SystemError as exc:
-            raise CardRemovedError(reader=self._name) from exc
-        if code:
-            self._failed(code)
 
     def _max_apdu_data_size(self) -> int:
         """dwMaxAPDUDataSize (bytes) as the reader tells it; 0 if it does not."""
@@ -273,55 +292,32 @@ class PcscConnection(CardConnection):
         return int.from_bytes(_simple_tlv(properties).get(_MAX_APDU_DATA_SIZE, b""), "little")
 
     def _control(self, control_code: int) -> bytes:
-        if self._card is None:
+        if self._card is None or self._lost is not None:
             return b""
-        with contextlib.suppress(SystemError):
-            code, reply = self._api.SCardControl(self._card, control_code, [])
+        with contextlib.suppress(CardError):
+            code, reply = self._made(self._api.SCardControl, self._card, control_code, [])
             if not code:
                 return bytes(reply)
         return b""
 
 
-class _OnCard(Protocol):
-    def __call__(self, card: int, /) -> int: ...
-
-
-def install_line() -> str:
-    """The shell line that brings the ``pcsc`` extra to this system."""
-    pip = "pip install 'jpki[pcsc]'"
-    if sys.platform != "linux":
-        return pip
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        return pip
-    family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
-    if family & {"debian", "ubuntu"}:
-        return f"sudo apt-get install pcscd libpcsclite-dev gcc python3-dev && {pip}"
-    if family & {"fedora", "rhel"}:
-        return f"sudo dnf install pcsc-lite pcsc-lite-devel gcc python3-devel && {pip}"
-    if "arch" in family:
-        return f"sudo pacman -S pcsclite ccid gcc && {pip}"
-    return pip
-
-
-def _scard() -> _Scard:
+def _scard() -> Scard:
     try:
         from smartcard import scard
     except ImportError as exc:
         raise PcscMissingError(install=install_line()) from exc
-    return cast(_Scard, scard)
+    return cast(Scard, scard)
 
 
-def _establish(api: _Scard) -> int:
-    code, context = api.SCardEstablishContext(_SCOPE_USER)
+def _establish(api: Scard) -> int:
+    code, context = api.SCardEstablishContext(SCOPE_USER)
     if code:
         raise codes.error_for(code, "")
     return context
 
 
 @contextlib.contextmanager
-def _context(api: _Scard) -> Iterator[int]:
+def _context(api: Scard) -> Iterator[int]:
     context = _establish(api)
     try:
         yield context
@@ -330,7 +326,7 @@ def _context(api: _Scard) -> Iterator[int]:
             api.SCardReleaseContext(context)
 
 
-def _snapshot(api: _Scard, context: int) -> _States:
+def _snapshot(api: Scard, context: int) -> _States:
     """State bits and ATR of every reader now, without waiting and without opening any."""
     code, names = api.SCardListReaders(context, [])
     code &= 0xFFFFFFFF
@@ -347,13 +343,13 @@ def _snapshot(api: _Scard, context: int) -> _States:
     return {name: (state, bytes(atr)) for name, state, atr in found}
 
 
-def _pause(api: _Scard, context: int, states: _States, left: float) -> None:
+def _pause(api: Scard, context: int, states: _States, left: float) -> None:
     """Until something changes at the readers of ``states``, at most a slice."""
     pause = min(_SLICE, left)
     if not states:
         time.sleep(pause)
         return
-    known = [(name, state & ~_CHANGED) for name, (state, _) in states.items()]
+    known = [(name, state & ~CHANGED) for name, (state, _) in states.items()]
     code, _ = api.SCardGetStatusChange(context, max(1, int(pause * 1000)), known)
     if code & 0xFFFFFFFF in (codes.UNKNOWN_READER, codes.READER_UNAVAILABLE):
         time.sleep(pause)
@@ -363,7 +359,7 @@ def _pause(api: _Scard, context: int, states: _States, left: float) -> None:
 
 def _readable(states: _States) -> list[ReaderState]:
     return [
-        ReaderState(name, bool(state & _PRESENT), bool(state & _EXCLUSIVE), atr)
+        ReaderState(name, bool(state & PRESENT), bool(state & EXCLUSIVE), atr)
         for name, (state, atr) in states.items()
     ]
 
@@ -379,7 +375,7 @@ def _choose(states: _States, part: str) -> str:
     if not names:
         raise NoReaderError("no_reader_match", wanted=part, names=", ".join(states))
     for name in names:
-        if states[name][0] & _PRESENT:
+        if states[name][0] & PRESENT:
             return name
     raise NoCardError(reader=", ".join(names))
 

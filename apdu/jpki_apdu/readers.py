@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from jpki_apdu.connection import CardConnection
 from jpki_apdu.errors import ReaderUriError
 
-Opener = Callable[[str, float | None], CardConnection]
-"""Opens what follows the scheme's colon; the second argument is ``wait`` in seconds."""
+Opener = Callable[[str, float | None, float | None], CardConnection]
+"""Opens what follows the scheme's colon; then come ``wait`` and ``timeout`` (seconds)."""
 
 Watcher = Callable[[Callable[[], CardConnection]], CardConnection]
 """Gets what would open a connection; opens it, and returns it or what stands before it."""
@@ -48,13 +48,16 @@ def known_schemes() -> list[str]:
     return sorted(_openers)
 
 
-def open_reader(uri: str, *, wait: float | None = None) -> CardConnection:
+def open_reader(
+    uri: str, *, wait: float | None = None, timeout: float | None = None
+) -> CardConnection:
     """Open the card in the reader ``uri`` names.
 
     ``wait``: seconds to wait for reader and card; None = do not wait, ``math.inf`` = for
-    ever. Raises ReaderUriError (nothing was opened), NoReaderError, NoCardError,
-    ReaderBusyError, CardUnresponsiveError, PcscMissingError, NoServiceError,
-    TransportTimeoutError.
+    ever. ``timeout``: seconds that opening it, and later each answer, may take; None = as
+    the scheme has it, which for ``pcsc:`` is no limit. Raises ReaderUriError (nothing was
+    opened), NoReaderError, NoCardError, ReaderBusyError, CardUnresponsiveError,
+    PcscMissingError, NoServiceError, TransportTimeoutError.
     """
     found = _SCHEME.fullmatch(uri)
     if not found:
@@ -66,7 +69,7 @@ def open_reader(uri: str, *, wait: float | None = None) -> CardConnection:
             "reader_uri_scheme", scheme=scheme, known=" ".join(f"{s}:" for s in known_schemes())
         )
     rest = found[2]
-    return watched(lambda: opener(rest, wait))
+    return watched(lambda: opener(rest, wait, timeout))
 
 
 def watched(opener: Callable[[], CardConnection]) -> CardConnection:
@@ -110,19 +113,19 @@ def wait_for_change(
     return pcsc.wait_for_change(known, timeout)
 
 
-def _open_pcsc(rest: str, wait: float | None) -> CardConnection:
+def _open_pcsc(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
     from jpki_apdu import pcsc
 
-    return pcsc.open_pcsc(rest, wait)
+    return pcsc.open_pcsc(rest, wait, timeout)
 
 
-def _open_vpcd(rest: str, wait: float | None) -> CardConnection:
+def _open_vpcd(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
     from jpki_apdu import vpcd
 
-    return vpcd.open_vpcd(rest, wait)
+    return vpcd.open_vpcd(rest, wait, timeout)
 
 
-def _open_replay(rest: str, wait: float | None) -> CardConnection:
+def _open_replay(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
     from jpki_apdu import replay
 
     return replay.open_replay(rest)

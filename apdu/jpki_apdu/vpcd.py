@@ -353,13 +353,14 @@ class VpcdReaderSide(CardConnection):
             frames.close()
 
 
-def open_vpcd(rest: str, wait: float | None = None) -> VpcdReaderSide:
+def open_vpcd(rest: str, wait: float | None = None, timeout: float | None = None) -> VpcdReaderSide:
     """Listen on ``HOST:PORT`` and open the card that dials in. Raises ReaderUriError."""
     host, _, port = rest.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not host or not (port.isascii() and port.isdigit() and 1 <= int(port) <= 0xFFFF):
         raise ReaderUriError("reader_uri_vpcd", uri=f"vpcd:{rest}")
-    reader = VpcdReaderSide(host, int(port))
+    limit = {} if timeout is None else {"timeout": timeout}
+    reader = VpcdReaderSide(host, int(port), **limit)
     try:
         reader.accept(wait)
     except BaseException:

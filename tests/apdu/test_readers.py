@@ -18,25 +18,25 @@ def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "_openers", dict(readers._openers))
 
 
-def test_a_registered_scheme_gets_the_rest_and_the_wait() -> None:
-    seen: list[tuple[str, float | None]] = []
+def test_a_registered_scheme_gets_the_rest_the_wait_and_the_limit() -> None:
+    seen: list[tuple[str, float | None, float | None]] = []
     fake = card()
 
-    def opener(rest: str, wait: float | None) -> CardConnection:
-        seen.append((rest, wait))
+    def opener(rest: str, wait: float | None, timeout: float | None) -> CardConnection:
+        seen.append((rest, wait, timeout))
         return fake
 
     readers.register_scheme("Test", opener)
     assert readers.open_reader("test:a:b c") is fake
-    readers.open_reader("TEST:", wait=math.inf)
-    assert seen == [("a:b c", None), ("", math.inf)]
+    readers.open_reader("TEST:", wait=math.inf, timeout=5)
+    assert seen == [("a:b c", None, None), ("", math.inf, 5)]
     assert "test" in readers.known_schemes()
 
 
 @pytest.mark.parametrize("scheme", ["", "a b", "1x", "a:", "ä"])
 def test_schemes_that_cannot_be_registered(scheme: str) -> None:
     with pytest.raises(ValueError, match="scheme"):
-        readers.register_scheme(scheme, lambda rest, wait: card())
+        readers.register_scheme(scheme, lambda rest, wait, timeout: card())
 
 
 @pytest.mark.parametrize("uri", ["", "ACS ACR1252", "pcsc", "1:2"])

@@ -221,7 +221,7 @@ def test_time_is_in_microseconds_from_the_start(tmp_path: Path) -> None:
 
 
 def test_watching_what_is_opened(tmp_path: Path) -> None:
-    readers.register_scheme("scripted", lambda rest, wait: ScriptedConnection([READ]))
+    readers.register_scheme("scripted", lambda rest, wait, timeout: ScriptedConnection([READ]))
     try:
         with Recorder(tmp_path / "t") as recorder, readers.watch(recorder.opened):
             connection = readers.open_reader("scripted:x")
@@ -234,7 +234,7 @@ def test_watching_what_is_opened(tmp_path: Path) -> None:
 
 
 def test_two_watchers_see_the_same(tmp_path: Path) -> None:
-    readers.register_scheme("scripted", lambda rest, wait: ScriptedConnection([READ]))
+    readers.register_scheme("scripted", lambda rest, wait, timeout: ScriptedConnection([READ]))
     try:
         with Recorder(tmp_path / "outer") as outer, readers.watch(outer.opened):
             with Recorder(tmp_path / "inner") as inner, readers.watch(inner.opened):

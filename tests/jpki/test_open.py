@@ -63,7 +63,9 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         states = [readers.ReaderState(name, True, False, b"") for name in openers]
         monkeypatch.setattr(readers, "list_readers", lambda: states)
 
-        def open_reader(uri: str, *, wait: float | None = None) -> CardConnection:
+        def open_reader(
+            uri: str, *, wait: float | None = None, timeout: float | None = None
+        ) -> CardConnection:
             name = uri.removeprefix("pcsc:") or next(iter(openers))
             return openers[name](name)
 

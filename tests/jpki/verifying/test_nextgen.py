@@ -257,7 +257,7 @@ def test_opened_by_uri(emulated: EmulatedCard) -> None:
 def test_a_reader_brings_the_layout_under_test_trust_only() -> None:
     """Not virtual: the same card behind a reader whose cards are not known to be emulated."""
     readers.register_scheme(
-        "desk", lambda rest, wait: VirtualConnection(load_card("nextgen", at=AT))
+        "desk", lambda rest, wait, timeout: VirtualConnection(load_card("nextgen", at=AT))
     )
     opened = open_card("desk:x", trust="test")
     assert opened.card.detect().kind is TokenKind.NEXTGEN
