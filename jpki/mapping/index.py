@@ -84,10 +84,10 @@ def next_index(keys: ServiceKeys, index: bytes) -> bytes:
     return hmac.digest(keys.epochs[-1], index, "sha256")
 
 
-def seal_serial(keys: ServiceKeys, ref: CertificateRef, handle: bytes) -> bytes:
+def seal_serial(keys: ServiceKeys, serial: SerialRef, handle: bytes) -> bytes:
     """The serial, encrypted for 現況確認; bound to ``handle``. AES-256-GCM, nonce first."""
     nonce = os.urandom(_NONCE)
-    sealed = AESGCM(keys.derived("recheck")).encrypt(nonce, ref.serial.reveal(), handle)
+    sealed = AESGCM(keys.derived("recheck")).encrypt(nonce, serial.reveal(), handle)
     return nonce + sealed
 
 

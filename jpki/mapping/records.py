@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, literal, select, true, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from jpki.certificate.kinds import Family, Medium
 from jpki.mapping.errors import KeyFileError
@@ -38,6 +49,7 @@ class Found:
     certificate: CertificateState
     key: bytes | None = field(default=None, repr=False)
     hidden: bytes | None = field(default=None, repr=False)
+    consented: bool = False
 
     @property
     def about(self) -> bytes | None:
@@ -53,10 +65,15 @@ def _keys(table: Table) -> object:
     return table.c.index_key.in_((bindparam("current"), bindparam("previous")))
 
 
+_C = schema.CONSENT
+_CONSENTED: Final = exists().where(
+    _C.c.handle == _I.c.handle, _C.c.purpose == bindparam("purpose"), _C.c.state == "given",
+    _C.c.ends_at > bindparam("at"),
+)  # fmt: skip
 BY_INDEX: Final = (
     select(
         _K.c.epoch, _K.c.fingerprint, _I.c.index_key, _I.c.handle, _I.c.state.label("certificate"),
-        _H.c.state, _P.c.pseudonym, _S.c.handle.label("hidden"),
+        _H.c.state, _P.c.pseudonym, _S.c.handle.label("hidden"), _CONSENTED.label("consented"),
     )
     .select_from(
         _K.outerjoin(_I, _keys(_I))  # type: ignore[arg-type]
@@ -79,11 +96,26 @@ BY_PSEUDONYM: Final = (
 )
 
 
-def find(connection: Connection, keys: ServiceKeys, index: Index, service: str) -> Found:
-    """Whom a certificate belongs to in ``service``. Raises KeyFileError for old keys."""
+_HELD_EPOCH: Final = (
+    select(_K.c.epoch).where(_K.c.service == bindparam("service")).with_for_update(read=True)
+)
+
+
+def find(
+    connection: Connection, keys: ServiceKeys, index: Index, where: tuple[str, str], now: datetime
+) -> Found:
+    """Whom a certificate belongs to. ``where``: service and purpose (whose consent is asked).
+
+    Raises KeyFileError for old keys.
+    """
+    service, purpose = where
     row = connection.execute(
-        BY_INDEX, {"current": index.current, "previous": index.previous, "service": service}
-    ).one_or_none()
+        BY_INDEX,
+        {
+            "current": index.current, "previous": index.previous, "service": service,
+            "purpose": purpose, "at": micros(now),
+        },
+    ).one_or_none()  # fmt: skip
     if row is None:
         raise KeyFileError(reason="no_service", service=service)
     if row.epoch != keys.epoch or bytes(row.fingerprint) != keys.check():
@@ -98,6 +130,7 @@ def find(connection: Connection, keys: ServiceKeys, index: Index, service: str) 
         State(row.state),
         CertificateState(row.certificate),
         key=bytes(row.index_key),
+        consented=bool(row.consented),
     )
 
 
@@ -111,6 +144,17 @@ def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Fo
         nobody = State.UNREGISTERED
         return Found(None, None, nobody, CertificateState.ACTIVE, hidden=handle)
     return Found(handle, bytes(row.pseudonym), state, CertificateState.ACTIVE)
+
+
+def hold_epoch(connection: Connection, service: str, epoch: int) -> None:
+    """Keep the service's epoch as it is until this transaction ends.
+
+    Without it a certificate could be written under the old key and the new one at once.
+    Raises KeyFileError when it has moved.
+    """
+    held = connection.execute(_HELD_EPOCH, {"service": service}).scalar()
+    if held != epoch:
+        raise KeyFileError(reason="rotated")
 
 
 def register(connection: Connection, service: str, now: datetime) -> tuple[bytes, bytes]:
@@ -137,6 +181,7 @@ def add_certificate(
 ) -> None:
     """Put a certificate to a handle; a second time is an IntegrityError."""
     family, medium = kind
+    hold_epoch(connection, service, index.epoch)
     connection.execute(
         insert(_I).values(
             index_key=index.current, handle=handle, service=service, epoch=index.epoch,
@@ -159,7 +204,7 @@ def keep_serial(
     connection.execute(
         insert(table).values(
             handle=handle, family=kind[0], medium=kind[1], service=service, epoch=keys.epoch,
-            sealed=seal_serial(keys, ref, handle),
+            sealed=seal_serial(keys, ref.serial, handle),
         )
     )  # fmt: skip
 

@@ -7,30 +7,43 @@ a pseudonym with a document; what goes out is a pseudonym of one service.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from jpki.certificate.kinds import Environment
-from jpki.mapping import challenges, records
+from jpki.certificate.kinds import Medium
+from jpki.mapping import challenges, deeds, records, rotation, suppression
+from jpki.mapping import consent as consents
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.challenges import TTL, Aim
+from jpki.mapping.disclosure import Disclosure, View, Viewer
 from jpki.mapping.errors import EnvironmentMixedError, KeyFileError, StoreStateError
-from jpki.mapping.keys import KeyFile, new_keys, read_keys, write_keys
+from jpki.mapping.evidence import keep
+from jpki.mapping.index import CertificateRef
+from jpki.mapping.keys import KeyFile, read_keys
 from jpki.mapping.ledger import Checkpoint, Ledger, LedgerReport, now_utc
+from jpki.mapping.links import attach
+from jpki.mapping.opening import check_belonging
+from jpki.mapping.platform import PlatformAdapter
 from jpki.mapping.policy import LinkEvidence, LinkKind, Operation, Policy
 from jpki.mapping.presentation import Evidence, Presentation, Rejected, verify_presentation
 from jpki.mapping.request import Request
-from jpki.mapping.sitting import Asker, Deed, Here, Result, Sitting, closed, nobody
-from jpki.mapping.store import schema
-from jpki.mapping.store.store import PARTITIONS, Store
+from jpki.mapping.sitting import (
+    Asker,
+    Deed,
+    Here,
+    Result,
+    Sitting,
+    StaffDeed,
+    plain,
+)
+from jpki.mapping.store.store import Store
 from jpki.validation.validator import Validator
 from jpki.verifying.challenge import Challenge
-
-MAP_ENVIRONMENTS = frozenset({Environment.PRODUCTION, Environment.TEST})
 
 
 class Map:
@@ -81,6 +94,7 @@ class Map:
         named = self.policy.find(service, purpose, operation)
         if named[0] is None or named[1] is None:
             raise StoreStateError(reason="purpose_unknown")
+        detail = detail or self._detail(operation, named[0].id, named[1].id)
         aim = Aim(named[0].id, named[1].id, operation, detail)
         now = self._clock()
 
@@ -92,15 +106,138 @@ class Map:
 
     def resolve(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """The pseudonym of who presented, in the asker's service."""
-        return self._presented(Operation.RESOLVE, presentation, asker, _resolve)
+        return self._presented(Operation.RESOLVE, presentation, asker, deeds.resolve)
 
     def enrol(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """Register who presented: a new handle and pseudonym, or ``duplicate``."""
-        return self._presented(Operation.ENROL, presentation, asker, _enrol)
+        return self._presented(Operation.ENROL, presentation, asker, deeds.enrol)
 
     def erase(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """Erase who presented. Kept: the ledger without its link, and what a named law keeps."""
-        return self._presented(Operation.ERASE, presentation, asker, _erase)
+        return self._presented(Operation.ERASE, presentation, asker, deeds.erase)
+
+    def disclose(self, presentation: Presentation | Rejected, asker: Asker) -> Disclosure:
+        """The person's own view of what is held about them in this service."""
+        viewer = Viewer(self.policy)
+        resolution = self._presented(Operation.DISCLOSE, presentation, asker, viewer)
+        return Disclosure(resolution, viewer.view if resolution.done else View())
+
+    def consent(
+        self, presentation: Presentation | Rejected, asker: Asker, *, notice: str
+    ) -> Resolution:
+        """A consent to ``asker.items`` under a version of the notice, as the challenge says."""
+        return self._presented(
+            Operation.CONSENT, presentation, asker,
+            lambda here: consents.give(here, asker.items, notice),
+            detail=consents.detail(asker.items, notice),
+        )  # fmt: skip
+
+    def withdraw(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
+        """End every consent to the purpose."""
+        return self._presented(Operation.WITHDRAW, presentation, asker, consents.withdraw)
+
+    def keep_evidence(
+        self,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+        *,
+        evidence: Evidence,
+        reference: str,
+        ends: datetime,
+    ) -> Resolution:
+        """Keep a sign presentation where a named law wants it (``evidence`` of the purpose).
+
+        ``reference``: the organisation's own, by which alone it is found again; ``ends``: end
+        of the contract, from which the years count.
+        """
+
+        def deed(here: Here) -> Result:
+            same = evidence.response.challenge.id == here.presentation.challenge.id
+            if here.purpose.evidence is None or not same:
+                return Result(Outcome.REFUSED, "evidence_other", about=here.found.about)
+            return keep(here, here.purpose.evidence, evidence, plain(reference), ends)
+
+        return self._presented(Operation.KEEP_EVIDENCE, presentation, asker, deed)
+
+    def link(
+        self,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+        kind: LinkKind,
+        *,
+        known: Presentation | Rejected | None = None,
+        platform: PlatformAdapter | None = None,
+    ) -> Resolution:
+        """Put a second certificate to the entry of a first.
+
+        ``presentation``: the new one. ``known``: the other, which answered the same challenge
+        (one sitting); else ``platform`` is asked. Neither: refused. Raises PlatformError.
+        """
+        found = self._other(presentation, kind, known, platform)
+        source = None if found is None else found[1]
+
+        def deed(here: Here) -> Result:
+            if found is None:
+                return Result(Outcome.REFUSED, "link_not_proven", about=here.found.about)
+            return attach(here, found[0], kind, found[1], found[2])
+
+        return self._presented(
+            Operation.LINK, presentation, asker, deed, detail=kind.value, link=(kind, source)
+        )
+
+    def _other(
+        self,
+        presentation: Presentation | Rejected,
+        kind: LinkKind,
+        known: Presentation | Rejected | None,
+        platform: PlatformAdapter | None,
+    ) -> tuple[CertificateRef, LinkEvidence, str] | None:
+        """The certificate to link to, where it comes from, and the platform's reference."""
+        if not isinstance(presentation, Presentation):
+            return None
+        if known is not None:
+            other = self._own(known)
+            one_sitting = (
+                isinstance(other, Presentation)
+                and other.challenge == presentation.challenge
+                and other.is_fresh(self._clock())
+            )
+            if not one_sitting or other.ref is None:
+                return None
+            return other.ref, LinkEvidence.SAME_SITTING, ""
+        answer = None if platform is None else platform.linked(presentation.ref, kind)
+        if answer is None or answer.kind is not kind:
+            return None
+        return answer.other, LinkEvidence.PLATFORM, answer.reference
+
+    def suspend(self, pseudonym: str, asker: Asker, *, medium: Medium | None = None) -> Resolution:
+        """Shut a person out, by staff; with ``medium`` only a lost phone's certificates."""
+        return self._by_staff(
+            Operation.SUSPEND, pseudonym, asker, lambda here: suppression.suspend(here, medium)
+        )
+
+    def suppress(self, pseudonym: str, asker: Asker, *, lift: bool = False) -> Resolution:
+        """Make a person unknown to all who ask (非開示), or ``lift`` that again."""
+        deed = suppression.lift if lift else suppression.suppress
+        return self._by_staff(Operation.SUPPRESS, pseudonym, asker, deed)
+
+    def close_account(self, pseudonym: str, asker: Asker) -> Resolution:
+        """End a person's entry on a document (death, end of the contract)."""
+        return self._by_staff(Operation.CLOSE, pseudonym, asker, suppression.close)
+
+    def rotate(self, service: str) -> None:
+        """New index keys for a service, while it runs; what was cut short goes on."""
+        self._use(rotation.rotate(self.store, self._keys, service))
+
+    def _by_staff(
+        self, operation: Operation, pseudonym: str, asker: Asker, deed: StaffDeed
+    ) -> Resolution:
+        request = self.request(operation, asker)
+        # What cannot be a pseudonym is looked up like one that nobody has.
+        code = records.parse_pseudonym(pseudonym) or secrets.token_bytes(records.CODE_SIZE)
+        return self.change(
+            lambda connection: self.sitting().by_staff(connection, code, asker, request, deed)
+        )
 
     def _presented(
         self,
@@ -110,18 +247,23 @@ class Map:
         deed: Deed,
         *,
         detail: str = "",
-        consent: bool | None = None,
-        link: tuple[LinkKind, LinkEvidence] | None = None,
+        link: tuple[LinkKind, LinkEvidence | None] | None = None,
     ) -> Resolution:
         presentation = self._own(presentation)
-        request = self.request(
-            operation, asker, presentation=presentation, consent=consent, link=link
-        )
+        request = self.request(operation, asker, presentation=presentation, link=link)
+        detail = detail or self._detail(operation, asker.service, asker.purpose)
 
         def work(connection: Connection) -> Resolution:
             return self.sitting().presented(connection, presentation, asker, request, deed, detail)
 
         return self.change(work)
+
+    def _detail(self, operation: Operation, service: str | None, purpose: str | None) -> str:
+        """Enrolment for a purpose with consent: the holder signs what is consented to."""
+        found = self.policy.find(service, purpose, operation)[1]
+        if found is None or not found.consent or operation is not Operation.ENROL:
+            return ""
+        return consents.detail(found.data_items, found.notice)
 
     def _own(self, presentation: Presentation | Rejected) -> Presentation | Rejected:
         """A Presentation that another validator made is no proof to this map."""
@@ -135,8 +277,7 @@ class Map:
         asker: Asker,
         *,
         presentation: Presentation | Rejected | None = None,
-        consent: bool | None = None,
-        link: tuple[LinkKind, LinkEvidence] | None = None,
+        link: tuple[LinkKind, LinkEvidence | None] | None = None,
     ) -> Request:
         """The request that the policy decides on."""
         ref = None if presentation is None else presentation.ref
@@ -150,7 +291,8 @@ class Map:
             proof=None if presentation is None else presentation.proof,
             medium=None if ref is None else ref.medium,
             items=asker.items,
-            consent=consent,
+            # Given with the enrolment's signature, or looked up before anything is told.
+            consent=True,
             link=None if link is None else link[0],
             link_evidence=None if link is None else link[1],
             document=asker.document,
@@ -208,55 +350,6 @@ class Map:
         self.close()
 
 
-def create_map(
-    url: str,
-    key_file: Path,
-    policy: Policy,
-    environment: Environment,
-    *,
-    partitions: int = PARTITIONS,
-    now: datetime | None = None,
-) -> None:
-    """Make a store and its key file, for one environment for life.
-
-    Raises KeyFileError (``exists``), StoreStateError (``exists``); then nothing was made.
-    """
-    if environment not in MAP_ENVIRONMENTS:
-        raise EnvironmentMixedError(map=environment.value, given=environment.value)
-    keys = new_keys(environment, tuple(service.id for service in policy.services))
-    at = now_utc() if now is None else now
-    keys = write_keys(keys, key_file)
-    facts = {
-        "map": keys.map_id,
-        "environment": environment.value,
-        "created": at.isoformat(timespec="seconds"),
-        "ledger_public_key": keys.public_key().hex(),
-    }
-    try:
-        with Store.create(url, facts, partitions=partitions, first=_first(keys, at)):
-            return
-    except BaseException:
-        key_file.unlink(missing_ok=True)
-        raise
-
-
-def _first(keys: KeyFile, at: datetime) -> Callable[[Connection], None]:
-    def work(connection: Connection) -> None:
-        Ledger(keys).begin(connection, at)
-        for service in keys.services:
-            add_service(connection, keys, service)
-
-    return work
-
-
-def add_service(connection: Connection, keys: KeyFile, service: str) -> None:
-    """Write down which keys a service has."""
-    own = keys.service(service)
-    connection.execute(
-        insert(schema.SERVICE_KEY).values(service=service, epoch=own.epoch, fingerprint=own.check())
-    )
-
-
 def open_map(
     url: str,
     key_file: Path,
@@ -273,47 +366,3 @@ def open_map(
     except BaseException:
         store.close()
         raise
-
-
-def check_belonging(store: Store, keys: KeyFile, environment: Environment) -> Environment:
-    """The environment that store, keys and trust share. Raises as :class:`Map` does."""
-    facts = store.facts()
-    path = str(keys.path or "")
-    if facts.get("map") != keys.map_id or facts.get("ledger_public_key") != (
-        keys.public_key().hex()
-    ):
-        raise KeyFileError(reason="other_map", path=path)
-    if facts.get("environment") != keys.environment.value:
-        raise EnvironmentMixedError(map=facts.get("environment"), given=keys.environment.value)
-    if environment is not keys.environment:
-        raise EnvironmentMixedError(map=keys.environment.value, given=environment.value)
-    return keys.environment
-
-
-def _resolve(here: Here) -> Result:
-    if here.found.handle is None:
-        return nobody(here.found)
-    shut = closed(here.found)
-    if shut is not None:
-        return shut
-    return Result(Outcome.RESOLVED, pseudonym=here.found.pseudonym, about=here.found.handle)
-
-
-def _enrol(here: Here) -> Result:
-    if here.found.handle is not None:
-        return Result(Outcome.DUPLICATE, about=here.found.handle)
-    handle, pseudonym = records.register(here.connection, here.service, here.now)
-    kind = (here.presentation.family, here.presentation.medium)
-    records.add_certificate(here.connection, here.service, handle, here.index, kind, here.now)
-    if here.purpose.stores_serial:
-        keys = here.keys.service(here.service)
-        records.keep_serial(here.connection, here.service, handle, keys, here.presentation.ref)
-    secret = "enrolled_beside_suppressed" if here.found.hidden else ""
-    return Result(Outcome.RESOLVED, pseudonym=pseudonym, about=handle, secret=secret)
-
-
-def _erase(here: Here) -> Result:
-    if here.found.handle is None:
-        return nobody(here.found)
-    records.remove(here.connection, here.found.handle)
-    return Result(Outcome.DONE, about=None)

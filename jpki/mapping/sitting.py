@@ -18,7 +18,7 @@ from jpki.mapping.errors import EnvironmentMixedError
 from jpki.mapping.index import Index, index_of
 from jpki.mapping.keys import KeyFile
 from jpki.mapping.ledger import Entry, Ledger
-from jpki.mapping.lifecycle import State, after, event_of, refusal
+from jpki.mapping.lifecycle import after, event_of, refusal
 from jpki.mapping.policy import ActorKind, Operation, Policy, Purpose, Role
 from jpki.mapping.presentation import Presentation, Rejected
 from jpki.mapping.records import Found
@@ -47,13 +47,13 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a deed came to. ``secret``: the reason for the ledger where the answer's differs."""
+    """What a deed came to. ``true_reason``: for the ledger, where the answer's differs."""
 
     outcome: Outcome
     reason: str = ""
     pseudonym: bytes | None = field(default=None, repr=False)
     about: bytes | None = field(default=None, repr=False)
-    secret: str = ""
+    true_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Here:
     """What a deed is done with: inside the transaction, after challenge and decision."""
 
     connection: Connection
+    policy: Policy
     keys: KeyFile
     service: str
     purpose: Purpose
@@ -69,8 +70,26 @@ class Here:
     found: Found
     now: datetime
 
+    @property
+    def where(self) -> tuple[str, str]:
+        """Service and purpose."""
+        return self.service, self.purpose.id
 
+
+@dataclass(frozen=True, slots=True)
+class StaffHere:
+    """The same for what staff do: by pseudonym, on a document."""
+
+    connection: Connection
+    service: str
+    document: str
+    found: Found
+    now: datetime
+
+
+WITH_CONSENT = frozenset({Operation.RESOLVE, Operation.RECHECK, Operation.LATEST_INFO})
 Deed = Callable[[Here], Result]
+StaffDeed = Callable[[StaffHere], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +133,41 @@ class Sitting:
             return self._refused(connection, entry, decision, reason or decision.code)
         keys = self.keys.service(service)
         index = index_of(keys, presentation.ref)
-        found = records.find(connection, keys, index, service)
-        here = Here(connection, self.keys, service, purpose, presentation, index, found, self.now)
+        found = records.find(connection, keys, index, (service, purpose.id), self.now)
+        here = Here(
+            connection, self.policy, self.keys, service, purpose, presentation, index, found,
+            self.now,
+        )  # fmt: skip
+        if _consent_missing(here, request):
+            again = self.decide(replace(request, consent=False))
+            entry = replace(entry, article=again.article)
+            missing = Result(Outcome.REFUSED, again.code, about=found.handle)
+            return self.written(connection, entry, again, missing)
+        return self.written(connection, entry, decision, deed(here))
+
+    def by_staff(
+        self,
+        connection: Connection,
+        pseudonym: bytes,
+        asker: Asker,
+        request: Request,
+        deed: StaffDeed,
+    ) -> Resolution:
+        """Decide, look up by pseudonym, do, write down, in this transaction."""
+        decision = self.decide(request)
+        service, purpose = self._named(decision)
+        entry = replace(self.entry(asker, request, decision), giver="staff", obtained="document")
+        if not decision.allowed or purpose is None:
+            return self._refused(connection, entry, decision, decision.code)
+        found = records.find_pseudonym(connection, pseudonym, service)
+        here = StaffHere(connection, service, plain(asker.document), found, self.now)
         return self.written(connection, entry, decision, deed(here))
 
     def written(
         self, connection: Connection, entry: Entry, decision: Decision, result: Result
     ) -> Resolution:
         """Put what came of it on the ledger, and make the answer."""
-        reason = result.secret or result.reason or result.outcome.value
+        reason = result.true_reason or result.reason or result.outcome.value
         done = replace(entry, outcome=result.outcome.value, reason=reason)
         self.ledger.append(connection, done, now=self.now, handle=result.about)
         return Resolution(result.outcome, decision, result.pseudonym, result.reason)
@@ -157,11 +202,12 @@ class Sitting:
         assert rejected.ref is not None
         assert rejected.cause is not None
         keys = self.keys.service(service)
-        found = records.find(connection, keys, index_of(keys, rejected.ref), service)
+        where = (service, decision.purpose or "")
+        found = records.find(connection, keys, index_of(keys, rejected.ref), where, self.now)
         if found.handle is None or found.key is None:
-            secret = "suppressed" if found.hidden else ""
-            nobody = Result(Outcome.REFUSED, rejected.reason, about=found.hidden, secret=secret)
-            return self.written(connection, entry, decision, nobody)
+            true = "suppressed" if found.hidden else ""
+            unknown = Result(Outcome.REFUSED, rejected.reason, None, found.hidden, true)
+            return self.written(connection, entry, decision, unknown)
         event, ending = event_of(rejected.cause, rejected.ref.family, rejected.ref.medium)
         records.set_certificate(connection, found.key, ending, self.now)
         state = after(found.state, event)
@@ -236,10 +282,16 @@ def plain(text: str, limit: int = 200) -> str:
     return "".join(out)
 
 
+def _consent_missing(here: Here, request: Request) -> bool:
+    """Whether a registered person never gave, or ended, the consent the purpose wants."""
+    asks = here.purpose.consent and request.operation in WITH_CONSENT
+    return asks and here.found.handle is not None and not here.found.consented
+
+
 def nobody(found: Found) -> Result:
     """Unregistered, to all who ask; the ledger knows of the suppression."""
-    secret = "suppressed" if found.hidden else ""
-    return Result(Outcome.UNREGISTERED, about=found.hidden, secret=secret)
+    true_reason = "suppressed" if found.hidden else ""
+    return Result(Outcome.UNREGISTERED, about=found.hidden, true_reason=true_reason)
 
 
 def closed(found: Found) -> Result | None:
@@ -250,8 +302,3 @@ def closed(found: Found) -> Result | None:
     stale = reason in ("certificate_ended", "needs_relink")
     outcome = Outcome.STALE if stale else Outcome.REFUSED
     return Result(outcome, reason, about=found.about)
-
-
-__all__ = [
-    "Asker", "Deed", "Here", "Result", "Sitting", "closed", "nobody", "plain", "State",
-]  # fmt: skip

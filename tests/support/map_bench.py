@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.mapping.answers import Resolution
+from jpki.mapping.opening import create_map
 from jpki.mapping.policy import Operation, Policy
 from jpki.mapping.policy_file import load_policy, parse_policy
 from jpki.mapping.presentation import Evidence
-from jpki.mapping.service import Map, create_map, open_map
+from jpki.mapping.service import Map, open_map
 from jpki.mapping.sitting import Asker
 from jpki.synth import EndEntityRequest, HolderData, Reason, SynthPki, card_key
 from jpki.synth.municipalities import KIYOSE
@@ -173,12 +174,10 @@ class Bench:
         }[operation]
         return deed(presentation, self.asker(service))
 
-    def again(self, **more: object) -> Map:
+    def again(self, validator: Validator | None = None, policy: Policy | None = None) -> Map:
         """The same map, opened once more."""
-        other = open_map(
-            self.url, self.key_file, self.policy,
-            more.pop("validator", None) or self.map.validator, clock=self.clock,
-        )  # type: ignore[arg-type]  # fmt: skip
+        chosen, own = policy or self.policy, validator or self.map.validator
+        other = open_map(self.url, self.key_file, chosen, own, clock=self.clock)
         self.others.append(other)
         return other
 

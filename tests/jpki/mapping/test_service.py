@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 import map_bench
+from jpki.certificate.kinds import Family
 from jpki.mapping.answers import Outcome
 from jpki.mapping.errors import ClockError, EnvironmentMixedError
 from jpki.mapping.policy import Operation
@@ -69,7 +70,7 @@ def test_each_service_has_its_own_pseudonym(bench: Bench) -> None:
 def test_the_same_serial_of_another_issuer_is_another_certificate(bench: Bench) -> None:
     who = holder()
     bench.ask(who, ENROL)
-    other = holder(map_bench.Family.SIGN, serial=who.serial)
+    other = holder(Family.SIGN, serial=who.serial)
     assert bench.ask(other, RESOLVE).outcome is Outcome.UNREGISTERED
 
 

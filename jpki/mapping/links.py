@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links: a second certificate comes to a person's entry, and only with evidence.
+
+Either both certificates answered the same challenge in one sitting, or J-LIS said so through
+a platform operator. Names, addresses and keys prove no link. Source: 公的個人認証法18条 [inferred].
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import insert
+
+from jpki.certificate.kinds import Family
+from jpki.mapping import records
+from jpki.mapping.answers import Outcome
+from jpki.mapping.index import CertificateRef, index_of
+from jpki.mapping.lifecycle import Event, State, after, refusal
+from jpki.mapping.policy import LinkEvidence, LinkKind
+from jpki.mapping.sitting import Here, Result, nobody
+from jpki.mapping.store.schema import LINK
+from jpki.mapping.times import micros
+
+ARTICLES = {
+    LinkKind.SIGN_AUTH: "公的個人認証法18条5項",
+    LinkKind.CARD_PHONE: "公的個人認証法18条4項",
+    LinkKind.OLD_NEW: "公的個人認証法37条",
+}
+
+
+def fits(kind: LinkKind, one: CertificateRef, other: CertificateRef) -> bool:
+    """Whether two certificates can be linked in that way at all."""
+    if one.environment is not other.environment:
+        return False
+    same_family, same_medium = one.family is other.family, one.medium is other.medium
+    return {
+        LinkKind.SIGN_AUTH: not same_family and same_medium,
+        LinkKind.CARD_PHONE: same_family and not same_medium,
+        LinkKind.OLD_NEW: same_family and same_medium,
+    }[kind]
+
+
+def attach(
+    here: Here,
+    known: CertificateRef,
+    kind: LinkKind,
+    evidence: LinkEvidence,
+    reference: str = "",
+) -> Result:
+    """Put the presented certificate to the entry of ``known``.
+
+    Outcomes: done; unregistered when ``known`` is nobody's; duplicate when the presented one
+    has an entry already; refused when the two cannot be linked so, or the entry is suspended.
+    """
+    if not fits(kind, here.presentation.ref, known):
+        return Result(Outcome.REFUSED, "link_not_proven")
+    keys = here.keys.service(here.service)
+    entry = records.find(here.connection, keys, index_of(keys, known), here.where, here.now)
+    if entry.handle is None:
+        return nobody(entry)
+    if here.found.handle is not None:
+        reason = "already_linked" if here.found.handle == entry.handle else "other_person"
+        return Result(Outcome.DUPLICATE, reason, about=entry.handle)
+    # A good new certificate may take the place of one that ended, not of one that is held.
+    shut = refusal(entry.state, entry.certificate)
+    if shut in ("suspended", "certificate_held"):
+        return Result(Outcome.REFUSED, shut, about=entry.handle)
+    if shut is not None and kind is not LinkKind.OLD_NEW:
+        return Result(Outcome.STALE, shut, about=entry.handle)
+    _write(here, entry.handle, kind, evidence, reference)
+    _move(here, entry.handle, entry.state)
+    return Result(Outcome.RESOLVED, pseudonym=entry.pseudonym, about=entry.handle)
+
+
+def _write(
+    here: Here, handle: bytes, kind: LinkKind, evidence: LinkEvidence, reference: str
+) -> None:
+    ref = here.presentation.ref
+    which = (ref.family, ref.medium)
+    records.replace_certificates(here.connection, handle, which, here.now)
+    records.add_certificate(here.connection, here.service, handle, here.index, which, here.now)
+    if here.purpose.stores_serial:
+        keys = here.keys.service(here.service)
+        records.keep_serial(here.connection, here.service, handle, keys, ref)
+    here.connection.execute(
+        insert(LINK).values(
+            id=secrets.token_hex(16), handle=handle, kind=kind.value, evidence=evidence.value,
+            reference=reference, article=ARTICLES[kind], at=micros(here.now),
+        )
+    )  # fmt: skip
+
+
+def _move(here: Here, handle: bytes, state: State) -> None:
+    sign = here.presentation.family is Family.SIGN
+    moved = after(state, Event.REFRESHED if sign else Event.RELINKED)
+    if moved is not None and moved is not state:
+        records.set_state(here.connection, handle, moved, here.now)

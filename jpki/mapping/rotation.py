@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""New index keys for a service while it runs.
+
+First the key file gets the new epoch, then the database names it, then the rows are re-keyed a
+page at a time. Look-ups find rows of the new epoch and of the one before. Whoever has an old
+copy of the key file finds nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, Table, bindparam, select, update
+
+from jpki.mapping.errors import KeyFileError, StoreStateError
+from jpki.mapping.index import next_index, open_serial, seal_serial
+from jpki.mapping.keys import KeyFile, read_keys, write_keys
+from jpki.mapping.store import schema
+from jpki.mapping.store.store import Store
+
+PAGE: Final = 2_000
+_K, _R = schema.SERVICE_KEY, schema.RECHECK_SERIAL
+
+
+def rotate(store: Store, keys: KeyFile, service: str, *, page: int = PAGE) -> KeyFile:
+    """Give ``service`` a new epoch and re-key every row; returns the new keys.
+
+    A rotation that was cut short goes on where it stopped. Raises KeyFileError, StoreDownError.
+    """
+    if keys.path is None:
+        raise KeyFileError(reason="missing")
+    path = keys.path
+    keys = read_keys(path)
+    epoch = _epoch(store, service)
+    if keys.service(service).epoch == epoch:
+        if _behind(store, service, epoch):
+            _rekey(store, keys, service, page)
+            return keys
+        # The file first: a database that names keys nobody has would be lost.
+        keys = write_keys(keys.rotated(service), path, overwrite=True)
+    elif keys.service(service).epoch != epoch + 1:
+        raise KeyFileError(reason="other_key")
+    store.change(_name(keys, service))
+    _rekey(store, keys, service, page)
+    return keys
+
+
+def _epoch(store: Store, service: str) -> int:
+    with store.reading() as connection:
+        found = connection.execute(select(_K.c.epoch).where(_K.c.service == service)).scalar()
+    if found is None:
+        raise StoreStateError(reason="purpose_unknown")
+    return int(found)
+
+
+def _behind(store: Store, service: str, epoch: int) -> bool:
+    with store.reading() as connection:
+        return any(
+            connection.execute(
+                select(table.c.epoch)
+                .where(table.c.service == service, table.c.epoch < epoch)
+                .limit(1)
+            ).first()
+            for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX, _R)
+        )
+
+
+def _name(keys: KeyFile, service: str) -> Callable[[Connection], None]:
+    own = keys.service(service)
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(_K)
+            .where(_K.c.service == service, _K.c.epoch == own.epoch - 1)
+            .values(epoch=own.epoch, fingerprint=own.check())
+        )
+
+    return work
+
+
+def _rekey(store: Store, keys: KeyFile, service: str, page: int) -> None:
+    for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX):
+        while store.change(lambda c, t=table: _page(c, t, keys, service, page)):  # type: ignore[misc]
+            pass
+    while store.change(lambda c: _serials(c, keys, service, page)):
+        pass
+
+
+def _page(connection: Connection, table: Table, keys: KeyFile, service: str, page: int) -> int:
+    own = keys.service(service)
+    rows = connection.execute(
+        select(table.c.index_key)
+        .where(table.c.service == service, table.c.epoch == own.epoch - 1)
+        .limit(page)
+    ).all()
+    if not rows:
+        return 0
+    moved = (
+        update(table)
+        .where(table.c.index_key == bindparam("old"))
+        .values(index_key=bindparam("new"), epoch=own.epoch)
+    )
+    connection.execute(
+        moved,
+        [{"old": bytes(r.index_key), "new": next_index(own, bytes(r.index_key))} for r in rows],
+    )
+    return len(rows)
+
+
+def _serials(connection: Connection, keys: KeyFile, service: str, page: int) -> int:
+    own = keys.service(service)
+    rows = connection.execute(
+        select(_R).where(_R.c.service == service, _R.c.epoch == own.epoch - 1).limit(page)
+    ).all()
+    for row in rows:
+        handle = bytes(row.handle)
+        serial = open_serial(own, bytes(row.sealed), handle, row.epoch)
+        connection.execute(
+            update(_R)
+            .where(_R.c.handle == handle, _R.c.family == row.family, _R.c.medium == row.medium)
+            .values(sealed=seal_serial(own, serial, handle), epoch=own.epoch)
+        )
+    return len(rows)
