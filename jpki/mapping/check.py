@@ -129,10 +129,9 @@ def _roles(policy: Policy, purpose: Purpose, place: str) -> Iterator[Finding]:
     opens = purpose.operations - WITHOUT_CERTIFICATE
     if opens and not kinds and not purpose.accept:
         yield _error("no_certificate_kind", place, "R15", str(purpose.legal_basis or ""))
-    for operation in sorted(opens & purpose.operations):
+    for operation in sorted(opens):
         family = purpose.lowest(operation).family
-        weak = Proof.TAP in purpose.accept or Proof.RECHECK in purpose.accept
-        if family is Family.SIGN and family not in kinds and not weak:
+        if family is Family.SIGN and family not in kinds:
             yield _warning("never_reached", place, "R15", "", operation=operation.value)
 
 
