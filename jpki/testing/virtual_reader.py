@@ -159,7 +159,7 @@ class VirtualReader:
         """
         emulated = _emulated(card, at)
         if slot in self._slots:
-            self.eject(slot)
+            self.eject(slot, wait=wait)
         self._slots[slot] = _Slot(emulated, self._side(slot, emulated))
         self.insert(slot, wait=wait)
         return emulated

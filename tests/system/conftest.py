@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jpki.testing.virtual_reader import VirtualReader
 from pcsc_bed import PcscBed
+from pcsc_client import Client
 
 HERE = Path(__file__).parent
 
@@ -32,3 +34,17 @@ def bed(empty_bed: PcscBed) -> PcscBed:
     """A pcscd with the emulated card ``hanako`` in its reader."""
     empty_bed.plug_in("hanako")
     return empty_bed
+
+
+@pytest.fixture
+def reader() -> Iterator[VirtualReader]:
+    """A pcscd whose cards are in this process, so that they can be told what to do."""
+    with VirtualReader() as reader:
+        yield reader
+
+
+@pytest.fixture
+def client(reader: VirtualReader) -> Iterator[Client]:
+    """A program that uses the reader as it is told."""
+    with Client(reader) as client:
+        yield client
