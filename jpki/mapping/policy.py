@@ -217,7 +217,8 @@ class Purpose:
     def lowest(self, operation: Operation) -> Proof:
         """The lowest proof this operation takes: the policy's, and never below the floor."""
         floor = FLOORS.get(operation, Proof.NONE)
-        stated = self.assurance.get(operation, Proof.AUTH)
+        usual = Proof.NONE if operation in CARD_OPERATIONS else Proof.AUTH
+        stated = self.assurance.get(operation, usual)
         if operation not in HOLDER_OPERATIONS:
             return floor
         return max(floor, stated, key=lambda proof: proof.order)
