@@ -127,6 +127,8 @@ RUNS = [
     run("pin change sign --json", PINS["sign"], NEW["sign"]),
     run("pin change auth --debug", WRONG["auth"], NEW["auth"], exit=4),
     run("trace --out /dev/full --force -- pin status", exit=1),
+    run("map policy explain --policy library --purpose lend --operation resolve --actor terminal-1 "
+        f"--item {NUMBER} --receiver {NUMBER} --json --debug", exit=1),
     run("reader list", exit=3),
     # jpki doctor is fed secrets of its own kind in tests/jpki/doctor/test_safe_to_post.py.
     run("reader probe"),

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from jpki.certificate.kinds import Environment, Medium
 from jpki.errors import ConfigurationError
@@ -73,7 +74,7 @@ def _texts(value: object) -> frozenset[str]:
     return frozenset(_text(one) for one in value)
 
 
-_FACTS: Mapping[str, Callable[[object], object]] = {
+_FACTS: Mapping[str, Callable[[Any], object]] = {
     "operation": Operation, "actor": _text, "service": _text, "purpose": _text, "role": Role,
     "proof": Proof, "medium": Medium, "items": _texts, "consent": _flag, "link": LinkKind,
     "link_evidence": LinkEvidence, "document": _text, "receiver": _text,

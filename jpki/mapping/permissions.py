@@ -229,7 +229,9 @@ def items(case: Case) -> Step | None:
     """Only items the purpose names, and only to receivers it names."""
     request = case.request
     if beyond := request.items - case.purpose.data_items:
-        return failed("R5", case.ground, "items_beyond", items=tuple(sorted(beyond)))
+        # Only names of items are repeated: what else stands there may be somebody's number.
+        named = tuple(sorted(item for item in beyond if item.isidentifier())) or ("–",)
+        return failed("R5", case.ground, "items_beyond", items=named)
     if request.receiver and not matches(request.receiver, tuple(case.purpose.receivers)):
         return failed("R5", case.ground, "receiver_not_listed")
     return passed("R5", case.ground, "items_listed") if request.items else None

@@ -7,9 +7,12 @@ a policy file can say switches one off.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from jpki.card.my_number import has_check_digit
 from jpki.mapping.policy import (
     HOLDER_OPERATIONS,
     NUMBER_OPERATIONS,
@@ -32,6 +35,7 @@ LICENCE_ITEMS = frozenset({"licence"})
 _VERIFYING = frozenset({Role.SIGNATURE_VERIFIER, Role.PLATFORM_OPERATOR,
                         Role.AUTHENTICATION_VERIFIER, Role.SPECIAL_VERIFIER})  # fmt: skip
 _WEAK = frozenset({Proof.NONE, Proof.TAP, Proof.RECHECK})
+_TWELVE = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
 RESIDENCE_ACTS = frozenset({"住基法", "住民基本台帳法"})
 
 
@@ -72,8 +76,24 @@ def _exports(request: Request, purpose: Purpose | None) -> bool:
     )
 
 
+def holds_number(request: Request) -> bool:
+    """Whether a 個人番号 was typed where none may stand: as an actor, a document, an item.
+
+    Twelve digits by themselves with a good check digit, full width or with separators, too.
+    Longer runs of digits are left alone: a reference may have them.
+    """
+    free = (request.actor, request.document, request.receiver, *request.items)
+    return any(has_number(text) for text in free)
+
+
+def has_number(text: str) -> bool:
+    """Whether a run of exactly twelve digits in ``text`` could be a 個人番号."""
+    plain = re.sub(r"(?<=\d{4})[ \-‐－・](?=\d{4})", "", unicodedata.normalize("NFKC", text))
+    return any(has_check_digit(run) for run in _TWELVE.findall(plain))
+
+
 def _number_in_map(request: Request, purpose: Purpose | None) -> bool:
-    if Deed.NUMBER_IN_MAP in request.deeds:
+    if Deed.NUMBER_IN_MAP in request.deeds or holds_number(request):
         return True
     return "number" in request.items and request.operation not in (
         *NUMBER_OPERATIONS,

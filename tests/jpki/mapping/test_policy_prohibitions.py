@@ -150,6 +150,39 @@ def test_what_the_prohibitions_leave_open(request_: Request) -> None:
     assert decide(policy(), request_).allowed
 
 
+# 個人番号 typed where none may stand: invented, with a good check digit.
+NUMBER = "537686677188"
+
+
+@pytest.mark.parametrize("place", ["actor", "document", "receiver"])
+@pytest.mark.parametrize(
+    ("text", "hit"),
+    [
+        (NUMBER, True),
+        (f"staff-{NUMBER}", True),
+        ("5376 8667 7188", True),
+        ("5376-8667-7188", True),
+        ("５３７６８６６７７１８８", True),
+        (f"文書 {NUMBER} 号", True),
+        ("537686677189", False),  # wrong check digit
+        (f"{NUMBER}0", False),  # thirteen digits: another kind of reference
+        ("2026-1234", False),
+    ],
+)
+def test_a_number_in_a_free_field_is_refused(place: str, text: str, hit: bool) -> None:
+    facts = {"actor": "staff-1", "document": "A 1", "proof": None, place: text}
+    decision = decide(policy(), ask(Operation.SUSPEND, **facts))
+    assert ("P5" in {s.prohibition for s in decision.steps if s.outcome is StepOutcome.FAILED}) is (
+        hit
+    )
+
+
+def test_a_number_typed_as_an_item_is_not_repeated() -> None:
+    decision = decide(policy(), ask(items=frozenset({NUMBER, "address"})))
+    assert decision.decisive.prohibition == "P5"
+    assert NUMBER not in repr(decision)
+
+
 # no policy ---------------------------------------------------------------------------------
 
 ARTICLES = st.sampled_from(
