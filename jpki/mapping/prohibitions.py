@@ -7,6 +7,7 @@ a policy file can say switches one off.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -51,8 +52,12 @@ class Prohibition:
 
     def weigh(self, request: Request, purpose: Purpose | None) -> Step:
         """The step: failed where it hits, passed where it was weighed and does not."""
-        hit = self.hits(request, purpose)
-        outcome = StepOutcome.FAILED if hit else StepOutcome.PASSED
+        outcome = StepOutcome.FAILED if self.hits(request, purpose) else StepOutcome.PASSED
+        return self.step(outcome)
+
+    @functools.cache  # noqa: B019 (a fixed handful of frozen values; every look-up weighs them all)
+    def step(self, outcome: StepOutcome) -> Step:
+        """The step of that outcome."""
         return Step(self.rule, self.article, outcome, self.code, self.number)
 
 
