@@ -35,9 +35,18 @@ class StoreFullError(MapError):
 
 
 class StoreStateError(MapError):
-    """The database is not a map that can be used. ``reason``: no_map, exists, version, damaged."""
+    """The database is not a map that can be used.
+
+    ``reason``: no_map, exists, version, damaged, purpose_unknown, failed (``state``: SQLSTATE).
+    """
 
     default_code = "map_store"
+
+
+class ConflictError(StoreStateError):
+    """Another writer stored the same key first. Asked again, the answer is another."""
+
+    default_code = "map_conflict"
 
 
 class EnvironmentMixedError(MapError):

@@ -149,9 +149,12 @@ def read_keys(path: Path) -> KeyFile:
         handle = os.open(path, os.O_RDONLY)
     except OSError as exc:
         raise KeyFileError(reason="missing", path=str(path)) from exc
-    with os.fdopen(handle, "rb") as file:
-        _check_mode(os.fstat(file.fileno()), path)
-        data = file.read(MAX_FILE + 1)
+    try:
+        _check_mode(os.fstat(handle), path)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(MAX_FILE + 1)
+    finally:
+        os.close(handle)
     try:
         keys = _from_object(json.loads(data.decode("utf-8")))
     except (KeyError, TypeError, ValueError, binascii.Error) as exc:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from jpki.certificate.kinds import Environment
 from jpki.mapping.errors import EnvironmentMixedError, KeyFileError
-from jpki.mapping.keys import KeyFile, new_keys, write_keys
+from jpki.mapping.keys import KeyFile, new_keys, read_keys, write_keys
 from jpki.mapping.ledger import Ledger, now_utc
 from jpki.mapping.policy import Policy
 from jpki.mapping.store import schema
@@ -67,6 +67,27 @@ def add_service(connection: Connection, keys: KeyFile, service: str) -> None:
     connection.execute(
         insert(schema.SERVICE_KEY).values(service=service, epoch=own.epoch, fingerprint=own.check())
     )
+
+
+def extend_map(url: str, key_file: Path, policy: Policy) -> tuple[str, ...]:
+    """Give keys to services that the policy has and the map has not; returns their ids."""
+    keys = read_keys(key_file)
+    with Store.open(url) as store:
+        check_belonging(store, keys, keys.environment)
+        with store.reading() as connection:
+            there = set(connection.execute(select(schema.SERVICE_KEY.c.service)).scalars())
+        new = tuple(service.id for service in policy.services if service.id not in there)
+        for service in new:
+            keys = keys.with_service(service)
+        # The file first: a database that names keys nobody has would be lost.
+        write_keys(keys, key_file, overwrite=True)
+
+        def work(connection: Connection) -> None:
+            for service in new:
+                add_service(connection, keys, service)
+
+        store.change(work)
+    return new
 
 
 def check_belonging(store: Store, keys: KeyFile, environment: Environment) -> Environment:

@@ -18,9 +18,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
-    literal,
     select,
-    true,
     update,
 )
 
@@ -83,16 +81,15 @@ BY_INDEX: Final = (
     )
     .where(_K.c.service == bindparam("service"))
 )  # fmt: skip
-_ONE = select(literal(1).label("one")).subquery()
 BY_PSEUDONYM: Final = (
     select(_H.c.handle, _H.c.state, _H.c.suppressed, _P.c.pseudonym)
     .select_from(
-        _ONE.outerjoin(
+        _K.outerjoin(
             _P,
             (_P.c.pseudonym == bindparam("pseudonym")) & (_P.c.service == bindparam("service")),
         ).outerjoin(_H, _H.c.handle == _P.c.handle)
     )
-    .where(true())
+    .where(_K.c.service == bindparam("service"))
 )
 
 
@@ -136,7 +133,11 @@ def find(
 
 def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Found:
     """Whom a pseudonym of ``service`` names; a suppressed person only as ``hidden``."""
-    row = connection.execute(BY_PSEUDONYM, {"pseudonym": pseudonym, "service": service}).one()
+    row = connection.execute(
+        BY_PSEUDONYM, {"pseudonym": pseudonym, "service": service}
+    ).one_or_none()
+    if row is None:
+        raise KeyFileError(reason="no_service", service=service)
     if row.handle is None:
         return Found(None, None, State.UNREGISTERED, CertificateState.ACTIVE)
     handle, state = bytes(row.handle), State(row.state)

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from jpki.certificate.kinds import Medium
 from jpki.mapping import challenges, deeds, records, rotation, suppression
@@ -21,7 +20,7 @@ from jpki.mapping import consent as consents
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.challenges import TTL, Aim
 from jpki.mapping.disclosure import Disclosure, View, Viewer
-from jpki.mapping.errors import EnvironmentMixedError, KeyFileError, StoreStateError
+from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError, StoreStateError
 from jpki.mapping.evidence import keep
 from jpki.mapping.index import CertificateRef
 from jpki.mapping.keys import KeyFile, read_keys
@@ -313,9 +312,9 @@ class Map:
         for attempt in (1, 2, 3):
             try:
                 return self.store.change(work)
-            except IntegrityError:
+            except ConflictError:
                 if attempt == 3:
-                    raise StoreStateError(reason="conflict") from None
+                    raise
             except KeyFileError as exc:
                 if attempt == 3 or exc.values.get("reason") != "rotated" or not self._reload():
                     raise

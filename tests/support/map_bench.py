@@ -67,9 +67,9 @@ alternative_path.en = "counter"
 """
 
 
-def two_services() -> Policy:
+def two_services(*names: str) -> Policy:
     """A policy in which everything is allowed, for two services of one organisation."""
-    text = _HEAD + "".join(_SERVICE.format(id=name) for name in ("library", "pool"))
+    text = _HEAD + "".join(_SERVICE.format(id=name) for name in names or ("library", "pool"))
     return parse_policy(text.encode())
 
 

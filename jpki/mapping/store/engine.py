@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from jpki.errors import MissingExtraError
 from jpki.mapping.errors import (
+    ConflictError,
     LedgerDamagedError,
+    MapError,
     StoreDownError,
     StoreFullError,
     StoreStateError,
@@ -140,7 +142,7 @@ def by_cause() -> Iterator[None]:
         raise
 
 
-def _cause(exc: DBAPIError) -> Exception:
+def _cause(exc: DBAPIError) -> MapError:
     original = exc.orig
     if isinstance(original, sqlite3.Error):
         return _sqlite_cause(original, exc)
@@ -155,10 +157,12 @@ def _cause(exc: DBAPIError) -> Exception:
         return StoreDownError(reason="locked")
     if exc.connection_invalidated or not state or state[:2] in ("08", "53", "57"):
         return StoreDownError(reason="lost" if exc.connection_invalidated else "unreachable")
-    return exc
+    if isinstance(exc, IntegrityError):
+        return ConflictError()
+    return StoreStateError(reason="failed", state=state)
 
 
-def _sqlite_cause(original: sqlite3.Error, exc: DBAPIError) -> Exception:
+def _sqlite_cause(original: sqlite3.Error, exc: DBAPIError) -> MapError:
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
         return StoreFullError(reason="read_only" if code == sqlite3.SQLITE_READONLY else "full")
@@ -172,4 +176,6 @@ def _sqlite_cause(original: sqlite3.Error, exc: DBAPIError) -> Exception:
         return LedgerDamagedError(reason="refused")
     if "no such table" in str(original):
         return StoreStateError(reason="no_map")
-    return exc
+    if isinstance(exc, IntegrityError):
+        return ConflictError()
+    return StoreStateError(reason="failed", state=original.sqlite_errorname)

@@ -39,25 +39,30 @@ class Store:
         Raises StoreStateError (``exists``).
         """
         engine = open_engine(url, create=True)
-        with by_cause(), engine.begin() as connection:
-            if inspect(connection).has_table("meta"):
-                raise StoreStateError(reason="exists")
-            _migrate(connection, partitions)
-            connection.execute(insert(META), [{"name": k, "value": v} for k, v in facts.items()])
-            if first is not None:
-                first(connection)
+        rows = [{"name": name, "value": value} for name, value in facts.items()]
+        try:
+            with by_cause(), engine.begin() as connection:
+                if inspect(connection).has_table("meta"):
+                    raise StoreStateError(reason="exists")
+                _migrate(connection, partitions)
+                connection.execute(insert(META), rows)
+                if first is not None:
+                    first(connection)
+        except BaseException:
+            engine.dispose()
+            raise
         return cls(engine)
 
     @classmethod
     def open(cls, url: str) -> Store:
         """Open one that is there. Raises StoreStateError (``no_map``, ``version``)."""
         store = cls(open_engine(url))
-        with store.reading() as connection:
-            if not inspect(connection).has_table("meta"):
-                raise StoreStateError(reason="no_map")
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            if found != REVISION:
-                raise StoreStateError(reason="version", found=str(found), wanted=REVISION)
+        try:
+            with store.reading() as connection:
+                _check_version(connection)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     @classmethod
@@ -110,6 +115,14 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_version(connection: Connection) -> None:
+    if not inspect(connection).has_table("meta"):
+        raise StoreStateError(reason="no_map")
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found != REVISION:
+        raise StoreStateError(reason="version", found=str(found), wanted=REVISION)
 
 
 def _migrate(connection: Connection, partitions: int) -> None:

@@ -188,9 +188,10 @@ def test_two_services_cannot_be_joined_by_anything_stored(bench: Bench) -> None:
         assert len(handles) == 10
         for table in METADATA.sorted_tables:
             for row in connection.execute(select(table)).mappings():
-                service = row.get("service") or handles.get(bytes(row.get("handle") or b""))
-                if service in sides:
-                    sides[service].update(_telling(dict(row)))
+                whose = bytes(row.get("handle") or b"")
+                of: str = row.get("service") or handles.get(whose, "")
+                if of in sides:
+                    sides[of].update(_telling(dict(row)))
     assert len(sides["library"]) > 20
     assert sides["library"] & sides["pool"] == set()
 
