@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import _bench
 from jpki.card_map import JPKI_AP
+from jpki.open import ANSWER_LIMIT
 from jpki_apdu.command import CommandApdu
 from pcsc_bed import PcscBed
 
@@ -27,23 +28,30 @@ def measure(report: _bench.Report, quick: bool) -> None:
 
 def _one_command(report: _bench.Report, name: str, command: CommandApdu, rounds: int) -> None:
     ours, close_ours = _through_channel(command)
+    limited, close_limited = _through_channel(command, ANSWER_LIMIT)
     theirs, close_theirs = _through_pyscard(command)
+    ways = [("ours", ours), ("limited", limited), ("pyscard", theirs)]
     try:
-        times = _bench.interleaved([("ours", ours), ("pyscard", theirs)], rounds, block=50)
+        times = _bench.interleaved(ways, rounds, block=50)
     finally:
         close_theirs()
+        close_limited()
         close_ours()
     mine, bare = _bench.median_us(times["ours"]), _bench.median_us(times["pyscard"])
     report.add(f"{name}: jpki channel", mine, "us", limit=150)
     report.add(f"{name}: pyscard transmit", bare, "us", rival=True)
     report.add(f"{name}: overhead", (mine / bare - 1) * 100, "%", limit=15)
+    late = _bench.median_us(times["limited"])
+    report.add(f"{name}: with a time limit, as programs have it", late, "us", limit=150)
 
 
-def _through_channel(command: CommandApdu) -> tuple[Callable[[], object], Callable[[], None]]:
+def _through_channel(
+    command: CommandApdu, timeout: float | None = None
+) -> tuple[Callable[[], object], Callable[[], None]]:
     from jpki_apdu.channel import Channel
     from jpki_apdu.readers import open_reader
 
-    connection = open_reader("pcsc:", wait=5)
+    connection = open_reader("pcsc:", wait=5, timeout=timeout)
     channel = Channel(connection)
     channel.select(JPKI_AP.aid)
     channel.exchange(SELECT_EF)

@@ -9,8 +9,8 @@ may be another person's; a new connection is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from jpki_apdu.binary import BinaryReader, SizeOf
 from jpki_apdu.command import CommandApdu
@@ -25,6 +25,7 @@ from jpki_apdu.errors import (
     status_error,
 )
 from jpki_apdu.link import GET_RESPONSE, Link, check_value
+from jpki_apdu.selected import NOT_BY_SFI, Selection, held, in_turn, is_counter
 from jpki_apdu.sfi import READ_BINARY, ShortIds
 from jpki_apdu.status import StatusWord
 
@@ -33,19 +34,8 @@ __all__ = ["Channel", "Selection", "SizeOf"]
 VERIFY, CHANGE, SELECT, READ_RECORD = 0x20, 0x24, 0xA4, 0xB2
 SIGN, GET_CHALLENGE, GET_DATA = 0x2A, 0x84, 0xCA
 
-# After these the current EF is what it was; after any other raw command nobody can know.
-_NEUTRAL = frozenset((GET_CHALLENGE, GET_DATA, GET_RESPONSE))
-# «No such short identifier here», where a file selected by name may still answer.
-_NOT_BY_SFI = frozenset((0x6A81, 0x6A82, 0x6A86, 0x6A88, 0x6B00, 0x6985, 0x6986, 0x6700))
+_NEUTRAL = frozenset((GET_CHALLENGE, GET_DATA, GET_RESPONSE))  # they leave the current EF
 _RECOVERABLE = (CardResetError, ReaderBusyError)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is selected now, as far as this channel knows."""
-
-    aid: bytes | None = None
-    fid: int | None = None
 
 
 class Channel:
@@ -89,6 +79,21 @@ class Channel:
         """Commands sent through this channel (count)."""
         return self._link.apdus
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Commands with nobody else's between them, so that what is selected stays selected.
+
+        On a connection that is shared, selects anew what was selected before, except after
+        ``verify``, which a SELECT would undo. Raises TransportError.
+        """
+        if not self._connection.shared:
+            yield
+            return
+        with held(self._connection, self._lose):
+            if self._verified is None:
+                self._forget()
+            yield
+
     def power_off(self) -> None:
         """Power the card off: it forgets every verification, and this channel its selection."""
         self._forget()
@@ -125,6 +130,7 @@ class Channel:
         self._check()
         require_ok(self._select_file(fid), SELECT)
 
+    @in_turn
     def read_file(self, aid: bytes, fid: int, size: SizeOf | int | None = None) -> bytes:
         """Read an EF of application ``aid`` (selected if it is not), whole or ``size`` bytes.
 
@@ -144,6 +150,7 @@ class Channel:
             first = self._first_by_name(fid, wanted, refused=by_sfi)
         return self._reading.rest(*first, size)
 
+    @in_turn
     def read_record(self, aid: bytes, fid: int, record: int) -> bytes:
         """READ RECORD ``record`` (1-254)."""
         if not 1 <= record <= 254:
@@ -155,6 +162,7 @@ class Channel:
 
         return self._with_file(READ_RECORD, fid, read, lambda: read(0))
 
+    @in_turn
     def query_reference(self, aid: bytes, fid: int) -> StatusWord:
         """VERIFY without data: the counter (63Cx). Costs no try. Raises for nothing but the link.
 
@@ -167,15 +175,15 @@ class Channel:
         if by_sfi:
             self._fid = None
             _, sw = self._link.raw(bytes((0, VERIFY, 0, 0x80 | fid)))
-            if _is_counter(sw):
+            if is_counter(sw):
                 self._counter_by_sfi.add(fid)
                 self._sfi.answer(aid)
-            if self._sfi.forced or _is_counter(sw):
+            if self._sfi.forced or is_counter(sw):
                 return sw
         if (sw := self._select_file(fid)) != 0x9000:
             return sw
         _, sw = self._link.raw(bytes((0, VERIFY, 0, 0x80)))
-        if by_sfi and _is_counter(sw):
+        if by_sfi and is_counter(sw):
             self._sfi.refuse(aid, VERIFY)
         return sw
 
@@ -222,6 +230,7 @@ class Channel:
         self.select_file(fid)
         return self._link.present(cla, ins, p1, 0x80, value)
 
+    @in_turn
     def compute_signature(self, aid: bytes, fid: int | None, data: bytes, *, p1: int = 0) -> bytes:
         """COMPUTE DIGITAL SIGNATURE (80 2A) with the key in ``fid``; None = the AP's default key.
 
@@ -295,13 +304,11 @@ class Channel:
         """SELECT by AID. A refusal leaves the card where it was; no answer leaves it unknown."""
         if not 1 <= len(aid) <= 16:
             raise ValueError("an AID has 1 to 16 bytes")
-        before = self._aid
-        self._aid = self._fid = None
+        before, self._aid, self._fid = self._aid, None, None
         _, sw = self._send(bytes((0, SELECT, 0x04, 0x0C, len(aid))) + aid)
+        self._aid = before
         if sw == 0x9000:
             self._entered(aid)
-        else:
-            self._aid = before
         return sw
 
     def _entered(self, aid: bytes | None) -> None:
@@ -383,7 +390,7 @@ class Channel:
             if sw == 0x9000:
                 self._sfi.answer(self._aid)
                 return reply
-            if self._sfi.forced or sw not in _NOT_BY_SFI:
+            if self._sfi.forced or sw not in NOT_BY_SFI:
                 raise status_error(sw, ins)
         self.select_file(fid)
         reply, sw = current()
@@ -391,8 +398,3 @@ class Channel:
         if tried:
             self._sfi.refuse(self._aid, ins)
         return reply
-
-
-def _is_counter(sw: StatusWord) -> bool:
-    """An answer to the query itself, so the reference was found."""
-    return sw.sw1 == 0x63 or sw in (0x6983, 0x6984, 0x9000)

@@ -35,10 +35,12 @@ class CardConnection(abc.ABC):
     a power-off counts it in ``resets``: what was selected and verified before is gone.
     ``synthetic``: an emulated card of this process, or a recording of one, so that its
     data are nobody's. What comes over a wire cannot prove that.
+    ``shared``: another program's commands may reach the card between two of ours.
     """
 
     resets: int = 0
     synthetic: bool = False
+    shared: bool = False
 
     @property
     @abc.abstractmethod

@@ -181,6 +181,11 @@ class PcscConnection(CardConnection):
         return self._name
 
     @property
+    def shared(self) -> bool:  # type: ignore[override]
+        """Outside ``exclusive``."""
+        return self._depth == 0
+
+    @property
     def atr(self) -> bytes:
         return self._atr
 

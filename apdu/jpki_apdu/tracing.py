@@ -242,6 +242,10 @@ class TracingConnection(CardConnection):
         return self._inner.synthetic
 
     @property
+    def shared(self) -> bool:  # type: ignore[override]
+        return self._inner.shared
+
+    @property
     def resets(self) -> int:  # type: ignore[override]
         self._note_resets()
         return self._inner.resets

@@ -85,11 +85,11 @@ class CommonAp:
         """
         if not 1 <= len(challenge) <= 255:
             raise ValueError("challenge has 1 to 255 bytes")
-        select_application(self._channel, COMMON_AP)
         p2 = 0x80 | COMMON_AP.file("internal-authentication-key").sfi
-        return self._channel.exchange(
-            CommandApdu(0, _INTERNAL_AUTHENTICATE, 0, p2, challenge, le=256)
-        )
+        command = CommandApdu(0, _INTERNAL_AUTHENTICATE, 0, p2, challenge, le=256)
+        with self._channel.turn():
+            select_application(self._channel, COMMON_AP)
+            return self._channel.exchange(command)
 
 
 def check_internal_authentication(common: CommonAp, key: RsaNumbers | None = None) -> Check:

@@ -140,6 +140,10 @@ class MasterFile:
 
     def read_all(self) -> MasterObjects:
         """All of them: one SELECT, one command each, one more for each large one."""
+        with self._channel.turn():
+            return self._read_all()
+
+    def _read_all(self) -> MasterObjects:
         if not self.select():
             return MasterObjects()
         return MasterObjects(
@@ -155,9 +159,8 @@ class MasterFile:
         )
 
     def _read(self, tag: int, parse: Callable[[bytes, Place], _T]) -> _T | None:
-        if not self.select():
-            return None
-        data = get_object(self._channel, tag)
+        with self._channel.turn():
+            data = get_object(self._channel, tag) if self.select() else None
         return None if data is None else parse(data, Place(APPLICATION, tag))
 
 

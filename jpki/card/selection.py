@@ -41,12 +41,13 @@ def read_file(
     Raises SecurityStatusError ``file_needs_pin`` and FileNotFoundOnCardError
     ``file_absent``, both with ``application`` and ``record`` (the name).
     """
-    select_application(channel, application)
     entry = application.file(name)
-    try:
-        return channel.read_file(application.aid, entry.fid, size)
-    except (SecurityStatusError, FileNotFoundOnCardError) as exc:
-        raise file_error(exc, application, name) from exc
+    with channel.turn():
+        select_application(channel, application)
+        try:
+            return channel.read_file(application.aid, entry.fid, size)
+        except (SecurityStatusError, FileNotFoundOnCardError) as exc:
+            raise file_error(exc, application, name) from exc
 
 
 def file_error(exc: StatusWordError, application: Application, name: str) -> StatusWordError:

@@ -79,6 +79,7 @@ class Client:
 
     def silent(self, seconds: float) -> bool:
         """Whether it is still at it after so long."""
+        assert self._program.stdout is not None
         return not select.select([self._program.stdout], [], [], seconds)[0]
 
     def interrupt(self) -> None:
