@@ -37,7 +37,8 @@ class StoreFullError(MapError):
 class StoreStateError(MapError):
     """The database is not a map that can be used.
 
-    ``reason``: no_map, exists, version, damaged, purpose_unknown, failed (``state``: SQLSTATE).
+    ``reason``: no_map, exists, other_version, damaged, purpose_unknown, failed (``state``: the
+    database's own code).
     """
 
     default_code = "map_store"
@@ -57,7 +58,7 @@ class EnvironmentMixedError(MapError):
 
 class KeyFileError(MapError):
     """The key file cannot be used. ``path``, ``reason``: mode, owner, missing, malformed,
-    other_map, other_key, exists, no_service."""
+    other_map, other_key, exists, no_keys_for_service, rotated, unwritable."""
 
     default_code = "map_key_file"
 

@@ -77,7 +77,7 @@ class KeyFile:
         """The keys of ``service``. Raises KeyFileError when it has none."""
         keys = self.services.get(service)
         if keys is None:
-            raise KeyFileError(reason="no_service", service=service, path=str(self.path or ""))
+            raise KeyFileError(reason="no_keys_for_service", service=service)
         return keys
 
     def signing_key(self) -> Ed25519PrivateKey:

@@ -114,7 +114,7 @@ def find(
         },
     ).one_or_none()  # fmt: skip
     if row is None:
-        raise KeyFileError(reason="no_service", service=service)
+        raise KeyFileError(reason="no_keys_for_service", service=service)
     if row.epoch != keys.epoch or bytes(row.fingerprint) != keys.check():
         raise KeyFileError(reason="rotated" if row.epoch > keys.epoch else "other_key")
     hidden = None if row.hidden is None else bytes(row.hidden)
@@ -137,7 +137,7 @@ def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Fo
         BY_PSEUDONYM, {"pseudonym": pseudonym, "service": service}
     ).one_or_none()
     if row is None:
-        raise KeyFileError(reason="no_service", service=service)
+        raise KeyFileError(reason="no_keys_for_service", service=service)
     if row.handle is None:
         return Found(None, None, State.UNREGISTERED, CertificateState.ACTIVE)
     handle, state = bytes(row.handle), State(row.state)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.mapping.answers import Resolution
 from jpki.mapping.opening import create_map
-from jpki.mapping.policy import Operation, Policy
+from jpki.mapping.policy import LinkKind, Operation, Policy
 from jpki.mapping.policy_file import load_policy, parse_policy
 from jpki.mapping.presentation import Evidence
 from jpki.mapping.service import Map, open_map
@@ -195,6 +195,24 @@ def new_bench(
     create_map(url, key_file, chosen, Environment.TEST, now=NOW)
     opened = open_map(url, key_file, chosen, validator(clock), clock=clock)
     return Bench(url, key_file, chosen, clock, opened, service)
+
+
+def changed(policy: Policy, **purpose: object) -> Policy:
+    """The same policy with another first purpose."""
+    first, *rest = policy.services
+    own = replace(first.purposes[0], **purpose)  # type: ignore[arg-type]
+    return replace(policy, services=(replace(first, purposes=(own,)), *rest))
+
+
+def link(bench: Bench, new: Holder, known: Holder, kind: LinkKind) -> Resolution:
+    """Both presented in one sitting: they answer one challenge."""
+    challenge = bench.map.issue_challenge(
+        Operation.LINK, origin=ORIGIN, service="library", detail=kind.value
+    )
+    return bench.map.link(
+        bench.map.verify(new.answer(challenge)), bench.asker(), kind,
+        known=bench.map.verify(known.answer(challenge)),
+    )  # fmt: skip
 
 
 POSTGRES_BIN = "/usr/lib/postgresql"

@@ -122,7 +122,7 @@ def _check_version(connection: Connection) -> None:
         raise StoreStateError(reason="no_map")
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if found != REVISION:
-        raise StoreStateError(reason="version", found=str(found), wanted=REVISION)
+        raise StoreStateError(reason="other_version", found=str(found), wanted=REVISION)
 
 
 def _migrate(connection: Connection, partitions: int) -> None:
