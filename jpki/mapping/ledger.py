@@ -32,7 +32,7 @@ SKEW: Final = 5_000_000  # µs that clocks of several hosts may differ
 _MARK: Final = "\x1f"
 _LINE: Final = _MARK.join(["%s"] * len(HASHED))
 _MARKS: Final = len(HASHED) - 1
-_PAGE: Final = 10_000
+_PAGE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,23 +305,24 @@ def _digest(last: bytes, values: tuple[object, ...]) -> bytes:
     return hashlib.sha256(last + (_LINE % values).encode("utf-8")).digest()
 
 
-def _pages(connection: Connection, end: int) -> Iterator[Sequence[Any]]:
-    """The rows in order, a page at a time, straight from the driver: this is the hot loop."""
+def _rows(connection: Connection, end: int) -> Iterator[Any]:
+    """The rows in order, straight from the driver, one page after the other in memory."""
     names = ", ".join((*HASHED, "prev_hash", "hash"))
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     after = 0
     try:
-        while True:
+        while after < end:
             # Only our own integers stand in the text; the drivers differ in their markers.
             cursor.execute(
                 f"SELECT {names} FROM ledger WHERE seq > {after:d} AND seq <= {end:d} "  # noqa: S608
                 f"ORDER BY seq LIMIT {_PAGE:d}"
             )
-            page = cursor.fetchall()
-            if not page:
+            row = None
+            for row in cursor:
+                yield row
+            if row is None:
                 return
-            yield page
-            after = page[-1][0]
+            after = int(row[0])
     finally:
         cursor.close()
 
@@ -329,27 +330,34 @@ def _pages(connection: Connection, end: int) -> Iterator[Sequence[Any]]:
 def _walk(
     connection: Connection, end: int, marks: dict[int, Checkpoint]
 ) -> tuple[int, bytes, Fault | None]:
-    """Follow the chain up to ``end``: the last good entry, its hash, the first fault."""
-    sha256, line, count, at = hashlib.sha256, _LINE, len(HASHED), 0
-    seq, last = 0, GENESIS
-    for page in _pages(connection, end):
-        for row in page:
-            text = line % row[:count]
-            digest = sha256(last + text.encode("utf-8", "surrogatepass")).digest()
-            if row[0] != seq + 1:
-                return seq, last, Fault("missing" if _after(row[0], seq) else "order", seq + 1)
-            if row[-1] != digest or row[-2] != last or text.count(_MARK) != _MARKS:
-                return seq, last, Fault("changed", seq + 1)
-            if row[2] < at:
-                return seq, last, Fault("time", seq + 1)
-            seq, last, at = seq + 1, digest, row[2]
-            if seq in marks and marks[seq].hash != digest:
+    """Follow the chain up to ``end``: the last good entry, its hash, the first fault.
+
+    The hot loop of a verification: what is rare is looked into only when it happens.
+    """
+    sha256, line, count, mark, wanted = hashlib.sha256, _LINE, len(HASHED), _MARK, _MARKS
+    stops = iter(sorted(marks))
+    stop = next(stops, 0)
+    seq, last, time = 0, GENESIS, 0
+    for row in _rows(connection, end):
+        text = line % row[:count]
+        digest = sha256(last + text.encode("utf-8", "surrogatepass")).digest()
+        if row[-1] != digest or row[-2] != last or row[0] != seq + 1 or row[2] < time:
+            return seq, last, Fault(_kind(row, seq, last, digest), seq + 1)
+        if text.count(mark) != wanted:
+            return seq, last, Fault("changed", seq + 1)
+        seq, last, time = seq + 1, digest, row[2]
+        if seq == stop:
+            if marks[seq].hash != digest:
                 return seq, last, Fault("checkpoint_differs", seq)
+            stop = next(stops, 0)
     return seq, last, None
 
 
-def _after(value: object, seq: int) -> bool:
-    return isinstance(value, int) and value > seq + 1
+def _kind(row: Any, seq: int, last: bytes, digest: bytes) -> str:
+    """What is wrong with the row that should be entry ``seq + 1``."""
+    if row[0] != seq + 1:
+        return "missing" if isinstance(row[0], int) and row[0] > seq + 1 else "order"
+    return "changed" if row[-1] != digest or row[-2] != last else "time"
 
 
 def _ending(
