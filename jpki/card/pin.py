@@ -150,22 +150,27 @@ class PinGuard:
         ]
         refused: dict[str, StatusWord] = {}
         found: list[PinCounter] = []
-        for application, kind in wanted:
-            name = application.name
-            home = self._layout.holds(name, kind)
-            if home is None:
-                found.append(self._counter(kind, application, _NOT_HERE))
-                continue
-            if name not in refused:
-                try:
-                    select_application(self._channel, home)
-                except StatusWordError as exc:
-                    refused[name] = exc.sw
-            sw = refused[name] if name in refused else self._query(kind, home)
-            found.append(self._counter(kind, home, sw))
+        with self._channel.turn():  # one turn: on a shared card each would select anew
+            for application, kind in wanted:
+                found.append(self._one_of(kind, application, refused))
         if JPKI_AP.name in refused and all(a.name in refused for a, _ in wanted):
             raise NotOurCardError(seen="unknown")
         return tuple(found)
+
+    def _one_of(
+        self, kind: PinKind, application: Application, refused: dict[str, StatusWord]
+    ) -> PinCounter:
+        """One counter; ``refused`` remembers applications that could not be selected."""
+        home = self._layout.holds(application.name, kind)
+        if home is None:
+            return self._counter(kind, application, _NOT_HERE)
+        if home.name not in refused:
+            try:
+                select_application(self._channel, home)
+            except StatusWordError as exc:
+                refused[home.name] = exc.sw
+        known = refused.get(home.name)
+        return self._counter(kind, home, self._query(kind, home) if known is None else known)
 
     def _places(self) -> tuple[tuple[Application, PinKind], ...]:
         """Every counter of ``pin status`` and the licence's, and those that are new here."""
