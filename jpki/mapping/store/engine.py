@@ -121,6 +121,9 @@ def _postgresql(url: URL) -> Engine:
     def _connected(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit TO on")
+            # Look-ups by key have one good plan; making it anew over the partitions costs
+            # more than the look-up.
+            cursor.execute("SET plan_cache_mode TO force_generic_plan")
         connection.commit()
 
     return engine
