@@ -11,8 +11,8 @@ from jpki.testing.virtual_reader import VirtualReader
 from pcsc_client import Client
 
 # Out and in again takes two polls of pcscd, 0.4 s each, which nothing can hurry.
-# `make assure` sets 1000.
-INSERTIONS = int(os.environ.get("JPKI_TEST_INSERTIONS", "35"))
+# `make assure` sets 1000. Not named JPKI_…: the tests clear those.
+INSERTIONS = int(os.environ.get("WATCHER_INSERTIONS", "35"))
 WARM_UP = 5
 GROWTH_KB = 2048
 
@@ -63,6 +63,7 @@ def test_a_watcher_leaks_nothing(reader: VirtualReader, client: Client) -> None:
         reader.insert()
         assert client.answer()[0][1] is True
         client.ask("visit", 5 if number % 2 else None)
+    assert reader.log().count("Card Removed From") == WARM_UP + INSERTIONS
     *now, resident = client.ask("figures")
     *then, resident_then = steady
     assert now == then  # files (a context of PC/SC is a socket), threads
