@@ -28,16 +28,17 @@ def answer() -> Iterator[threading.Event]:
     answer.set()
 
 
-def workers() -> int:
-    return sum(thread.name == "pcsc" for thread in threading.enumerate())
+def workers() -> set[threading.Thread]:
+    """Those of earlier tests may still be on their way out."""
+    return {thread for thread in threading.enumerate() if thread.name == "pcsc"}
 
 
-def ends(count: int) -> bool:
-    """Whether so few workers are left within two seconds."""
+def ends(before: set[threading.Thread]) -> bool:
+    """Whether the workers that came since are gone within two seconds."""
     until = time.monotonic() + 2
-    while workers() > count and time.monotonic() < until:
+    while workers() - before and time.monotonic() < until:
         time.sleep(0.005)
-    return workers() == count
+    return not workers() - before
 
 
 @pytest.mark.parametrize("seconds", [5, math.inf])
