@@ -15,11 +15,16 @@ def compiled(lang: str) -> bytes:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
-    whole = Catalog(locale=lang, charset="utf-8", header_comment="")
-    whole.mime_headers = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Plural-Forms", f"nplurals={whole.num_plurals}; plural={whole.plural_expr};"),
-    ]
+    class Plain(Catalog):
+        """Its header tells neither when nor with which Babel it was made."""
+
+        def _get_mime_headers(self) -> list[tuple[str, str]]:
+            plural = f"nplurals={self.num_plurals}; plural={self.plural_expr};"
+            return [("Content-Type", "text/plain; charset=utf-8"), ("Plural-Forms", plural)]
+
+        mime_headers = property(_get_mime_headers)
+
+    whole = Plain(locale=lang, charset="utf-8", header_comment="")
     for source in sorted((HERE / "po" / lang).glob("*.po")):
         part = read_po(io.BytesIO(source.read_bytes()), locale=lang, abort_invalid=True)
         for message in part:
