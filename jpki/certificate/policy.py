@@ -63,8 +63,3 @@ class PolicyTable:
         if environment not in (None, Environment.CUSTOM):
             rows = [row for row in rows if row.environment is environment]
         return max(rows, key=lambda row: row.verified, default=None)
-
-
-def in_jpki_arc(oid: str) -> bool:
-    """Whether a policy OID is one of JPKI's, known or not."""
-    return oid.startswith(POLICY_ARC + ".")

@@ -127,7 +127,7 @@ class _CardCheck:
     ) -> None:
         self._card = card
         self._trust = trust
-        self._options = options
+        self._validator = options.validator(trust)  # once: it reads every CRL
         self._pins = pins
         self._purpose = number_purpose
         self._last_try = last_try
@@ -319,7 +319,7 @@ class _CardCheck:
 
     def _validate(self, der: bytes, family: Family, prefix: str) -> None:
         candidates = self._ca_from_card(family)
-        verdict = self._options.validator(self._trust, candidates).validate(der, family=family)
+        verdict = self._validator.validate(der, family=family, chain=candidates)
         path = [check for check in verdict.checks if check.name != "revocation"]
         faults = [check for check in path if check.outcome is not Outcome.VALID]
         if not faults:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -40,15 +40,14 @@ class ValidationOptions:
     at: datetime | None = None
     verifier: VerifierDeclaration | None = None
 
-    def validator(self, trust: TrustMaterial, candidates: Iterable[bytes] = ()) -> Validator:
-        """A validator over ``trust``; ``candidates``: CA certificates a card offered (DER)."""
-        chain = (*self.chain, *candidates)
+    def validator(self, trust: TrustMaterial) -> Validator:
+        """A validator over ``trust``, to be loaded once and asked many times."""
         return Validator(
-            trust.store.with_candidates(chain),
+            trust.store,
             revocation=self.revocation,
             crls=(*trust.crls, *self.crls),
             ocsp=self.ocsp,
-            chain=chain,
+            chain=self.chain,
             max_age=self.max_age,
             at=self.at,
             verifier=self.verifier,

@@ -93,9 +93,7 @@ def check(
         head = head_of(opened)
         after = present(opened.card, desk, wanted, last_try=last_try)
         if session.json:
-            session.emit(
-                {"schema": "jpki.pin/1", **head.mark, "done": "checked", **counter_json(after)}
-            )
+            session.emit(_done(head, "checked", after))
             return
         screen = session.screen()
         head.show(screen)
@@ -125,9 +123,7 @@ def change(
         old, new = _old_and_new(session, desk, before)
         after = opened.card.pins.change(wanted, old, new, last_try=last_try)
         if session.json:
-            session.emit(
-                {"schema": "jpki.pin/1", **head.mark, "done": "changed", **counter_json(after)}
-            )
+            session.emit(_done(head, "changed", after))
             return
         screen = session.screen()
         head.show(screen)
