@@ -91,11 +91,12 @@ class Card:
     def info(self) -> CardInfo:
         """Kind, applications, certificates and all counters. Presents no PIN, costs no try."""
         token = self.detect()
-        certificates = self.jpki.availability()
-        counters = self.pins.counters()
-        present = tuple(a.name for a in self._layout.applications if self._has(a, counters))
-        if LICENCE_AP.name in present:
-            counters += self.pins.counters(PinKind.LICENCE)
+        with self.channel.turn():  # one turn: on a shared card each read would select anew
+            certificates = self.jpki.availability()
+            counters = self.pins.counters()
+            present = tuple(a.name for a in self._layout.applications if self._has(a, counters))
+            if LICENCE_AP.name in present:
+                counters += self.pins.counters(PinKind.LICENCE)
         return CardInfo(token, self.interface, present, certificates, counters)
 
     def _has(self, application: Application, counters: tuple[PinCounter, ...]) -> bool:
