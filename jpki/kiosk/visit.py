@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A visit: what a flow is given, what it may ask the person, and how it ends.
+
+No screen in here. A ``Desk`` shows and asks; what is personal goes to the desk and nowhere
+else, and an ``Ending`` holds nothing personal but the document it hands over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from jpki.card_map import PinKind
+from jpki.errors import JpkiError
+
+if TYPE_CHECKING:
+    from jpki.card import Card
+    from jpki.card.pin import PinCounter
+
+
+class CancelledError(JpkiError):
+    """The person stopped. Nothing was presented and nothing was issued."""
+
+    default_code = "kiosk_cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One thing to choose. ``id`` also names its words (``kiosk.option.ID``) and its picture."""
+
+    id: str
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something to choose from. ``code`` names its words (``kiosk.question.CODE``)."""
+
+    code: str
+    options: tuple[Option, ...]
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line for the person's own eyes. ``label`` names words; ``value`` may be personal."""
+
+    label: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the person, or the clerk beside them, is shown. Never logged and never kept.
+
+    ``code`` names its heading (``kiosk.page.CODE``); ``image``: PNG.
+    """
+
+    code: str
+    lines: tuple[Line, ...] = field(default=(), repr=False)
+    image: bytes | None = field(default=None, repr=False)
+
+
+class Desk(Protocol):
+    """Where the person stands. Every question raises CancelledError if they stop."""
+
+    def choose(self, question: Question) -> str:
+        """The id of the option taken."""
+        ...
+
+    def pin(self, counter: PinCounter) -> bytearray:
+        """One entry of a PIN, in a buffer that the caller wipes. Shows the tries left."""
+        ...
+
+    def confirm(self, page: Page) -> bool:
+        """Show a page and ask yes or no."""
+        ...
+
+    def show(self, page: Page) -> None:
+        """Show a page until the person goes on."""
+        ...
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        """What is being done: ``step`` names words (``kiosk.step.STEP``)."""
+        ...
+
+
+class Close(StrEnum):
+    """How a visit ended. Exit and colour follow; the words follow the code."""
+
+    DONE = "done"
+    REFUSED = "refused"  # by a rule, with its article
+    FAILED = "failed"  # something did not work; the code says what to do next
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a visit ended. ``values``: counters, articles, codes; nothing of the person.
+
+    ``document``: the bytes handed over, and ``media_type`` of them.
+    """
+
+    close: Close
+    code: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    document: bytes | None = field(default=None, repr=False)
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """What is said before a card is asked for. Words: ``kiosk.flow.ID.title`` and so on.
+
+    ``article``: on which ground. ``alternative_path``: for who has no card (番号法17条1項:
+    holding one is voluntary), by language; a flow without it does not start.
+    """
+
+    flow: str
+    purpose: str
+    article: str
+    alternative_path: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not any(words.strip() for words in self.alternative_path.values()):
+            raise ValueError("the first screen names another way (R16)")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One card, one person, one flow. ``clock``: aware."""
+
+    card: Card
+    desk: Desk
+    clock: Callable[[], datetime] = _now
+
+    def present_pin(self, kind: PinKind) -> None:
+        """Ask for a PIN and present it: counter first, one entry, at most one VERIFY.
+
+        At or below the floor nothing is asked and nothing is presented, whoever stands
+        there: a terminal has no ``--last-try``. Raises PinError, CancelledError.
+        """
+        counter = self.card.pins.counter(kind)
+        refuse_at_floor(counter)
+        self.card.pins.verify(kind, self.desk.pin(counter))
+
+
+def refuse_at_floor(counter: PinCounter) -> None:
+    """Refuse before the person enters anything. Raises PinBlockedError, PinLastTryError."""
+    from jpki.errors import PinBlockedError, PinLastTryError
+
+    if counter.attempts_left == 0:
+        raise PinBlockedError(counter.kind, 0)
+    if counter.attempts_left == 1:
+        raise PinLastTryError(counter.kind, 1)
+
+
+class Flow(Protocol):
+    """One use of the card. ``run`` raises what the card, the desk and the server raise;
+    ``ending_of`` turns that into words."""
+
+    @property
+    def first_screen(self) -> FirstScreen: ...
+
+    def run(self, visit: Visit) -> Ending: ...
