@@ -321,12 +321,13 @@ def load_trust(
 def _test_trust(at: datetime | None) -> TrustMaterial:
     from jpki.emulator import populate
     from jpki.synth import SynthPki
+    from jpki.synth.tsa import tsa_certificate
 
     pki = SynthPki(at)
     populate(pki)
     anchors = (*pki.trust_anchors(), *pki.next_trust_anchors())
     crls = (*pki.crls(), *pki.next_crls())
-    return TrustMaterial(TrustStore(Environment.TEST, anchors), pki.cv_ca_keys(), crls)
+    return TrustMaterial(TrustStore(Environment.TEST, anchors), pki.cv_ca_keys(), crls, (tsa_certificate(),))
 
 
 __all__ = [

@@ -17,12 +17,14 @@ class TrustMaterial:
     """Roots of one environment and what belongs to them.
 
     ``cv_keys``: CA keys of 券面 data, key id (16 bytes) to modulus and exponent. ``crls``:
-    DER lists that come with the store (those of the test PKI).
+    DER lists that come with the store (those of the test PKI). ``tsa``: DER of the time stamp
+    authorities that belong to it.
     """
 
     store: TrustStore
     cv_keys: Mapping[bytes, tuple[int, int]] = field(default_factory=dict, repr=False)
     crls: tuple[bytes, ...] = field(default=(), repr=False)
+    tsa: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A signed document to a verdict: its format is detected, and every signature in it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from jpki.errors import InputFileError
+from jpki.verdict import Check, Outcome, Verdict, combine
+from jpki.verifying.judge import Judge
+
+_HEAD: Final = 4096  # bytes that are looked at to tell what a file is
+
+
+class DocumentFormat(StrEnum):
+    """What a signed file is."""
+
+    CMS = "cms"
+    PDF = "pdf"
+    XML = "xml"
+    RAW = "raw"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureVerdict:
+    """One signature. ``number``: its place in the file, from 1.
+
+    ``checks``: integrity, signature, signer, certificate, path, profile, validity, revocation,
+    time. ``subject``: facts that may be shown (algorithm, family, medium, generation, expires,
+    signing_time, stamped_at). ``certificate``: the signer's DER, or None if it is not at hand.
+    """
+
+    number: int
+    checks: tuple[Check, ...]
+    subject: Mapping[str, object] = field(default_factory=dict)
+    certificate: bytes | None = field(default=None, repr=False)
+
+    @property
+    def outcome(self) -> Outcome:
+        return combine(check.outcome for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVerdict:
+    """All of a document: each signature, and ``checks`` on the document as a whole.
+
+    ``legal``: False where another's signature is verified under production trust without a
+    declared verifier; every output is then headed as no legal verification (17条).
+    """
+
+    format: DocumentFormat
+    environment: str
+    legal: bool
+    signatures: tuple[SignatureVerdict, ...]
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.verdict.outcome
+
+    @property
+    def verdict(self) -> Verdict:
+        """Every check in one list: the document's, then those of each signature."""
+        checks = [*self.checks]
+        for signature in self.signatures:
+            checks += signature.checks
+        return Verdict(tuple(checks), self.environment, subject={"format": self.format.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is verified, and against what.
+
+    ``content``: the signed file of a detached signature. ``signature`` and ``certificate``:
+    of a raw signature over ``path``. ``profile``: the 登記 rules (``moj``), or None.
+    """
+
+    path: Path
+    content: Path | None = None
+    signature: Path | None = None
+    certificate: Path | None = None
+    profile: str | None = None
+
+
+Verifier = Callable[[Wanted, Judge], DocumentVerdict]
+
+# Modules are loaded when their format occurs: each brings its own heavy library.
+_VERIFIERS: Final[Mapping[DocumentFormat, str]] = {
+    DocumentFormat.CMS: "jpki.verifying.cms:verify_file",
+    DocumentFormat.PDF: "jpki.verifying.pdf:verify_file",
+    DocumentFormat.XML: "jpki.verifying.xml:verify_file",
+    DocumentFormat.RAW: "jpki.verifying.raw:verify_file",
+    DocumentFormat.REPORT: "jpki.verifying.report:verify_file",
+}
+
+
+def detect_format(head: bytes) -> DocumentFormat | None:
+    """The format of a file by its first bytes, or None. Proves nothing about it."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if b"%PDF-" in head[:1024]:
+        return DocumentFormat.PDF
+    if head[:1] == b"\x30" or text.startswith((b"-----BEGIN CMS", b"-----BEGIN PKCS7")):
+        return DocumentFormat.CMS
+    if text.startswith(b"<") or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return DocumentFormat.XML
+    if text.startswith(b"{") and b"jpki.verification_report/1" in head:
+        return DocumentFormat.REPORT
+    return None
+
+
+def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
+    """The verdict on a file of any format we know. A bad signature is a verdict, no error.
+
+    Raises InputFileError for a file that cannot be read, is of no format we know, or breaks
+    its own form; MissingExtraError.
+    """
+    found = DocumentFormat.RAW if wanted.signature else detect_format(_head(wanted.path))
+    if found is None:
+        raise InputFileError(path=str(wanted.path), reason="no_signed_format")
+    module, _, name = _VERIFIERS[found].partition(":")
+    verifier: Verifier = getattr(import_module(module), name)
+    return verifier(wanted, judge)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except FileNotFoundError as exc:
+        raise InputFileError(path=str(path), reason="not_found") from exc
+    except OSError as exc:
+        raise InputFileError(path=str(path), reason="unreadable") from exc

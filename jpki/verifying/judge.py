@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every signature needs judged, whatever file it stands in: its certificate, its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from jpki.certificate.certificate import Certificate, parse_certificate
+from jpki.certificate.kinds import Environment, Family
+from jpki.errors import CertificateError
+from jpki.validation.validator import Validator
+from jpki.verdict import Verdict
+from jpki.verifying.material import TrustMaterial, ValidationOptions
+
+
+class Judge:
+    """Trust, revocation and how strict to be, for one run over any number of signatures.
+
+    ``family``: which key has to have signed; a document is signed with the sign key.
+    ``tsa``: DER of the time stamp authorities' roots or own certificates; what they stamped
+    is believed. ``history``: SHA-1 is looked at as it was long ago, not refused.
+    """
+
+    def __init__(
+        self,
+        trust: TrustMaterial,
+        options: ValidationOptions,
+        *,
+        family: Family = Family.SIGN,
+        tsa: Iterable[bytes] = (),
+        history: bool = False,
+    ) -> None:
+        self._trust = trust
+        self._options = options
+        self.family = family
+        self.tsa = (*trust.tsa, *tsa)
+        self.history = history
+        self._validators: dict[datetime | None, Validator] = {}
+
+    @property
+    def environment(self) -> Environment:
+        return self._trust.store.environment
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """DER of the certificates the caller named: a signer's own may be among them."""
+        return self._options.chain
+
+    @property
+    def at(self) -> datetime | None:
+        """The time asked about, if the caller named one; aware."""
+        return self._options.at
+
+    @property
+    def legal(self) -> bool:
+        """Whether this verifier may verify another's signature by law, as far as is declared.
+
+        Asked only under production: 公的個人認証法17条 and 36条 know registered verifiers only.
+        """
+        if self.environment is not Environment.PRODUCTION:
+            return True
+        declared = self._options.verifier
+        return declared is not None and declared.covers(self.family)
+
+    def certificate(
+        self, der: bytes, *, chain: Iterable[bytes] = (), at: datetime | None = None
+    ) -> Verdict:
+        """The verdict on a signer's certificate.
+
+        ``chain``: DER that came with the signature. ``at``: a trusted time of the signature;
+        None: the time the caller asked about, or now.
+        """
+        return self._validator(at).validate(der, family=self.family, chain=chain)
+
+    def _validator(self, at: datetime | None) -> Validator:
+        """A validator for that time, loaded once: it reads every CRL."""
+        if at not in self._validators:
+            options = self._options if at is None else replace(self._options, at=at)
+            self._validators[at] = options.validator(self._trust)
+        return self._validators[at]
+
+    def find(self, ders: Iterable[bytes]) -> list[Certificate]:
+        """Those of ``ders``, and of the caller's own, that can be read as certificates."""
+        found: dict[bytes, Certificate] = {}
+        for der in (*ders, *self.chain):
+            try:
+                certificate = parse_certificate(der)
+            except CertificateError:
+                continue
+            found.setdefault(certificate.der, certificate)
+        return list(found.values())
