@@ -152,14 +152,14 @@ class JpkiAp:
 
         return ecdsa_der(self._compute(kind, digest, rule.p1), rule.form)
 
-    def authenticate(self, data: bytes) -> bytes:
-        """Sign ``data`` for a login with the auth key; the auth PIN comes first.
+    def authenticate(self, data: bytes, kind: KeyKind = PinKind.AUTH) -> bytes:
+        """Sign ``data`` for a login with the key of ``kind``; its PIN comes first.
 
         RSA: PKCS#1 v1.5 with SHA-256. P-384: ECDSA with SHA-384, as DER.
         """
         if self._layout.ecdsa is not None:
-            return self.sign_hash(PinKind.AUTH, hashlib.sha384(data).digest())
-        return self.sign_digest(PinKind.AUTH, sha256_digest_info(data))
+            return self.sign_hash(kind, hashlib.sha384(data).digest())
+        return self.sign_digest(kind, sha256_digest_info(data))
 
     def _compute(self, kind: KeyKind, data: bytes, p1: int) -> bytes:
         select_application(self._channel, self._ap)

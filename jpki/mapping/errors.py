@@ -50,6 +50,15 @@ class ConflictError(StoreStateError):
     default_code = "map_conflict"
 
 
+class PolicyWantingError(MapError):
+    """No map is made or opened with a policy in which the check finds an error.
+
+    ``findings``: errors (count); ``place``, ``rule``, ``article``, ``finding``: of the first.
+    """
+
+    default_code = "map_policy"
+
+
 class EnvironmentMixedError(MapError):
     """Test and production do not meet in a map. ``map``, ``given``."""
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select
 
 from jpki.certificate.kinds import Environment
-from jpki.mapping.errors import EnvironmentMixedError, KeyFileError
+from jpki.mapping.check import Level, check
+from jpki.mapping.errors import EnvironmentMixedError, KeyFileError, PolicyWantingError
 from jpki.mapping.keys import KeyFile, new_keys, read_keys, write_keys
 from jpki.mapping.ledger import Ledger, now_utc
 from jpki.mapping.policy import Policy
@@ -31,8 +32,10 @@ def create_map(
 ) -> None:
     """Make a store and its key file, for one environment for life.
 
-    Raises KeyFileError (``exists``), StoreStateError (``exists``); then nothing was made.
+    Raises PolicyWantingError, KeyFileError (``exists``), StoreStateError (``exists``); then
+    nothing was made.
     """
+    check_policy(policy)
     if environment not in MAP_ENVIRONMENTS:
         raise EnvironmentMixedError(map=environment.value, given=environment.value)
     keys = new_keys(environment, tuple(service.id for service in policy.services))
@@ -71,6 +74,7 @@ def add_service(connection: Connection, keys: KeyFile, service: str) -> None:
 
 def extend_map(url: str, key_file: Path, policy: Policy) -> tuple[str, ...]:
     """Give keys to services that the policy has and the map has not; returns their ids."""
+    check_policy(policy)
     keys = read_keys(key_file)
     with Store.open(url) as store:
         check_belonging(store, keys, keys.environment)
@@ -88,6 +92,17 @@ def extend_map(url: str, key_file: Path, policy: Policy) -> tuple[str, ...]:
 
         store.change(work)
     return new
+
+
+def check_policy(policy: Policy) -> None:
+    """Raises PolicyWantingError where an auditor would find an error (R16 among them)."""
+    wrong = [finding for finding in check(policy) if finding.level is Level.ERROR]
+    if wrong:
+        first = wrong[0]
+        raise PolicyWantingError(
+            findings=len(wrong), place=first.place, rule=first.rule, article=first.article,
+            finding=first.code,
+        )  # fmt: skip
 
 
 def check_belonging(store: Store, keys: KeyFile, environment: Environment) -> Environment:

@@ -168,7 +168,9 @@ def verify_presentation(
     if isinstance(named, str):
         return Rejected(reason=named, **facts)
     facts.update(proof=Proof(named.family.value), status=_status(verdict), ref=named)
-    if verdict.outcome is not Outcome.VALID:
+    revocation = verdict.check("revocation")
+    asked = revocation is not None and revocation.outcome is Outcome.VALID
+    if verdict.outcome is not Outcome.VALID or not asked:  # a status left out is no good status
         cause = _cause(verdict)
         reason = "status_unknown" if cause is None else "not_in_force"
         return Rejected(reason=reason, cause=cause, **facts)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 from jpki.card import Card
+from jpki.card.jpki_ap import KeyKind
 from jpki.card_map import PinKind
 from jpki.certificate import parse_certificate
 from jpki.certificate.kinds import Family
@@ -25,18 +26,21 @@ def respond(
     pin: bytearray,
     *,
     now: datetime,
+    family: Family = Family.AUTH,
     last_try: bool = False,
 ) -> Response:
-    """Sign ``challenge`` with the auth key; ``pin`` is presented once and wiped.
+    """Sign ``challenge`` with the key of ``family``; its ``pin`` is presented once and wiped.
 
-    An expired challenge, or one that is not yet issued, is refused before the PIN
-    (ChallengeError ``expired``, ``not_yet_issued``). Raises PinError, TransportError.
+    An answer with the sign key carries name and address in its certificate. An expired
+    challenge, or one that is not yet issued, is refused before the PIN (ChallengeError
+    ``expired``, ``not_yet_issued``). Raises PinError, TransportError.
     """
     if challenge.is_expired(now):
         raise ChallengeError(reason="expired")
-    card.pins.verify(PinKind.AUTH, pin, last_try=last_try)
-    certificate = card.jpki.certificate("auth")
-    signature = card.jpki.authenticate(challenge.signed_text())
+    kind: KeyKind = PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
+    card.pins.verify(kind, pin, last_try=last_try)
+    certificate = card.jpki.certificate(kind.value)
+    signature = card.jpki.authenticate(challenge.signed_text(), kind)
     return Response(challenge, certificate, signature)
 
 

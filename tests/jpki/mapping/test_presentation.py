@@ -8,7 +8,7 @@ import json
 import pytest
 
 import map_bench
-from jpki.certificate.kinds import Family
+from jpki.certificate.kinds import Environment, Family
 from jpki.errors import ChallengeError
 from jpki.mapping.policy import Proof
 from jpki.mapping.presentation import (
@@ -20,6 +20,8 @@ from jpki.mapping.presentation import (
     verify_presentation,
 )
 from jpki.synth import Reason
+from jpki.validation.trust import TrustStore
+from jpki.validation.validator import RevocationMode, Validator
 from jpki.verifying.challenge import new_challenge
 from map_bench import NOW, Clock, Holder, holder
 
@@ -101,13 +103,11 @@ def test_a_rejected_signature_names_nobody() -> None:
     assert (found.reason, found.ref, found.cause) == ("signature_wrong", None, None)
 
 
-def test_no_revocation_data_is_no_yes() -> None:
-    from jpki.certificate.kinds import Environment
-    from jpki.validation.trust import TrustStore
-    from jpki.validation.validator import Validator
-
+@pytest.mark.parametrize("mode", [RevocationMode.REQUIRE, RevocationMode.NONE])
+def test_without_a_revocation_check_there_is_no_presentation(mode: RevocationMode) -> None:
     roots = map_bench.pki().trust_anchors()
-    validator = Validator(TrustStore(Environment.TEST, roots), clock=Clock())
+    trust = TrustStore(Environment.TEST, roots)
+    validator = Validator(trust, revocation=mode, clock=Clock())
     found = verify_presentation(holder().answer(CHALLENGE), validator, now=NOW)
     assert isinstance(found, Rejected)
     assert (found.reason, found.cause) == ("status_unknown", None)
