@@ -36,7 +36,7 @@ class Asked:
 def material(session: Session, asked: Asked) -> tuple[TrustMaterial, ValidationOptions]:
     """Read what was named. Raises InputFileError, TrustRootError, UsageFault."""
     from jpki.open import load_trust
-    from jpki.validation.validator import RevocationMode
+    from jpki.validation.policy import RevocationMode
     from jpki.verifying.material import ValidationOptions
     from jpki.verifying.sources import read_certificates, read_crls, read_ocsp
 

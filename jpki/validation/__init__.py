@@ -7,8 +7,9 @@ from jpki.validation.crl import Crl, parse_crl
 from jpki.validation.crl_store import CrlStore, NumberMemory, ProcessMemory
 from jpki.validation.declaration import VerifierDeclaration, VerifierRole
 from jpki.validation.ocsp_store import OcspAnswer, build_ocsp_request
+from jpki.validation.policy import RevocationMode
 from jpki.validation.trust import PINS, Anchor, RootPin, TrustRootError, TrustStore
-from jpki.validation.validator import RevocationMode, Validator
+from jpki.validation.validator import Validator
 
 __all__ = [
     "PINS",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
@@ -18,8 +17,10 @@ from jpki.errors import CertificateError
 from jpki.validation.crl_store import CrlStore, NumberMemory
 from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
+from jpki.validation.named import AskedAbout, NamedCertificate
 from jpki.validation.ocsp_store import OcspAnswer, OcspStore
 from jpki.validation.path import check_path, check_validity, find_anchor
+from jpki.validation.policy import Preference, RevocationMode, decide
 from jpki.validation.profile import JpkiProfile
 from jpki.validation.times import Moment, rfc3339
 from jpki.validation.trust import Anchor, TrustStore
@@ -27,15 +28,6 @@ from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 
 _NAMES = ("certificate", "path", "profile", "validity", "revocation")
 _GENUINE = ("certificate", "path", "profile")
-
-
-class RevocationMode(StrEnum):
-    """``leaf``: the holder's certificate only. JPKI has nothing between it and the root, so
-    there ``leaf`` and ``require`` ask the same; they differ for other profiles."""
-
-    REQUIRE = "require"
-    LEAF = "leaf"
-    NONE = "none"
 
 
 def _now() -> datetime:
@@ -58,6 +50,7 @@ class Validator:
         trust: TrustStore,
         *,
         revocation: RevocationMode = RevocationMode.REQUIRE,
+        preference: Preference = Preference.CRL,
         crls: Iterable[bytes] = (),
         ocsp: Iterable[bytes | OcspAnswer] = (),
         chain: Iterable[bytes] = (),
@@ -73,6 +66,7 @@ class Validator:
             raise ValueError("a time needs its zone")
         self._trust = trust.with_candidates(chain)
         self._mode = revocation
+        self._preference = preference
         self._max_age = max_age
         self._at = at
         self._verifier = verifier
@@ -127,6 +121,17 @@ class Validator:
         """One verdict for each, in order."""
         return (self.validate(der, family=family) for der in ders)
 
+    def status(self, named: NamedCertificate) -> Check:
+        """The ``revocation`` check of a certificate that is not at hand (現況確認).
+
+        Its path was checked when it was; here only its issuer must still be a root.
+        """
+        anchor = next(
+            (a for a in self._trust.named(named.issuer_der) if a.key_id == named.issuer_key_id),
+            None,
+        )
+        return self._ask(named, anchor, None if anchor is None else anchor.family, self._moment())
+
     def anchor_of(self, certificate: Certificate) -> Anchor | None:
         """The root that issued the certificate by name and key id (to ask OCSP, for one)."""
         found = find_anchor(certificate, self._trust)
@@ -146,18 +151,24 @@ class Validator:
     def _revocation(
         self, certificate: Certificate, anchor: Anchor | None, path: Check, moment: Moment
     ) -> Check:
+        believed = anchor if path.outcome is Outcome.VALID else None
+        return self._ask(certificate, believed, self._profile.family(certificate), moment)
+
+    def _ask(
+        self, certificate: AskedAbout, anchor: Anchor | None, family: Family | None, moment: Moment
+    ) -> Check:
+        """What the revocation data say of a certificate whose issuer is ``anchor``."""
         if self._mode is RevocationMode.NONE:
             return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
-        if not self.permitted(self._profile.family(certificate)):
+        if not self.permitted(family):
             return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
-        if anchor is None or path.outcome is not Outcome.VALID:
+        if anchor is None:
             return Check("revocation", Outcome.NOT_RUN, "path_first")
         cleared = functools.partial(self._in_force, anchor=anchor, moment=moment)
-        finding = combine_findings(
-            [
-                *self._crls.check(certificate, anchor, moment),
-                *self._ocsp.check(certificate, anchor, moment, cleared),
-            ]
+        finding = decide(
+            self._preference,
+            self._crls.check(certificate, anchor, moment),
+            self._ocsp.check(certificate, anchor, moment, cleared),
         )
         return Check("revocation", finding.outcome, finding.code, finding.values)
 

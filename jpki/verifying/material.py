@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jpki.validation.declaration import VerifierDeclaration
+from jpki.validation.policy import RevocationMode
 from jpki.validation.trust import TrustStore
-from jpki.validation.validator import RevocationMode, Validator
+from jpki.validation.validator import Validator
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from jpki.mapping.presentation import (
     verify_presentation,
 )
 from jpki.synth import Reason
+from jpki.validation.policy import RevocationMode
 from jpki.validation.trust import TrustStore
-from jpki.validation.validator import RevocationMode, Validator
+from jpki.validation.validator import Validator
 from jpki.verifying.challenge import new_challenge
 from map_bench import NOW, Clock, Holder, holder
 

@@ -21,8 +21,8 @@ from jpki.errors import (
 )
 from jpki.open import load_trust
 from jpki.validation.declaration import VerifierDeclaration, VerifierRole
+from jpki.validation.policy import RevocationMode
 from jpki.validation.trust import TrustStore
-from jpki.validation.validator import RevocationMode
 from jpki.verdict import Headline, Outcome
 from jpki.verifying.card_check import CardReport, PinSource, check_card
 from jpki.verifying.material import TrustMaterial, ValidationOptions
