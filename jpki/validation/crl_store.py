@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from jpki.certificate.certificate import Certificate
 from jpki.certificate.names import general_name_key, point_label
 from jpki.errors import RevocationDataError
 from jpki.validation.crl import Crl, parse_crl
 from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment, rfc3339
 from jpki.validation.trust import Anchor
 from jpki.verdict import Outcome
@@ -61,6 +63,21 @@ class ProcessMemory:
         self._numbers[key] = max(number, self._numbers.get(key, number))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the lists of a point say of every certificate that ``listed`` (content octets of
+    its serial) does not find: ``good``.
+
+    It holds when now is not before ``since``, the time asked about is not after ``until``, and
+    the certificate does not end before ``since``; else ``CrlStore.check`` has to be asked.
+    """
+
+    since: datetime
+    until: datetime
+    listed: Callable[[bytes], bool] = field(repr=False)
+    good: Finding
+
+
 class CrlStore:
     """Reads every CRL (DER) once. One that cannot be read is counted, never an error: it
     tells nothing, and ``check`` says so."""
@@ -88,7 +105,7 @@ class CrlStore:
         for key in keys:
             self._of_point[crl.issuer_der, key].append(crl)
 
-    def check(self, certificate: Certificate, anchor: Anchor, moment: Moment) -> list[Finding]:
+    def check(self, certificate: AskedAbout, anchor: Anchor, moment: Moment) -> list[Finding]:
         """What each list says of the certificate; one finding at least."""
         candidates = self._candidates(certificate)
         if not candidates:
@@ -105,7 +122,24 @@ class CrlStore:
             findings += self._judge(key, crls, certificate, moment)
         return findings
 
-    def _candidates(self, certificate: Certificate) -> list[Crl]:
+    def standing(
+        self, certificate: Certificate, anchor: Anchor, max_age: timedelta | None
+    ) -> Standing | None:
+        """What holds for the certificate and all of the same issuer and points, once found
+        out; None where each has to be looked at by itself."""
+        beginning = Moment(datetime.max.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        crls = [c for c in self._candidates(certificate) if _fault(c, anchor, beginning) is None]
+        newest = max(crls, key=lambda crl: crl.number, default=None)
+        if newest is None or self._memory is not None or len({_key(c, anchor) for c in crls}) > 1:
+            return None
+        until = _usable_until(newest, max_age)
+        if until is None or sum(crl.number == newest.number for crl in crls) > 1:
+            return None
+        source = _source(newest)
+        good = Finding(Outcome.VALID, f"{source.name}_good", source.values)
+        return Standing(max(crl.this_update for crl in crls), until, _listed(crls), good)
+
+    def _candidates(self, certificate: AskedAbout) -> list[Crl]:
         """The lists of the issuer whose point is one of the certificate's, or that have none."""
         issuer = certificate.issuer_der
         keys = {general_name_key(n) for n in certificate.crl_distribution_point_names} | {None}
@@ -113,7 +147,7 @@ class CrlStore:
         return list(found.values())
 
     def _judge(
-        self, key: ListKey, crls: list[Crl], certificate: Certificate, moment: Moment
+        self, key: ListKey, crls: list[Crl], certificate: AskedAbout, moment: Moment
     ) -> list[Finding]:
         """Of lists that replace one another the highest number says «good»; any says «revoked»,
         since JPKI never takes a revocation back [PS]."""
@@ -135,7 +169,7 @@ class CrlStore:
                 findings.append(self._good(key, crl, certificate, moment))
         return findings
 
-    def _good(self, key: ListKey, crl: Crl, certificate: Certificate, moment: Moment) -> Finding:
+    def _good(self, key: ListKey, crl: Crl, certificate: AskedAbout, moment: Moment) -> Finding:
         fault = moment.fault(crl.this_update, crl.next_update)
         if fault is not None:
             return _miss(f"crl_{fault}", crl)
@@ -146,7 +180,7 @@ class CrlStore:
             self._memory.remember(key, crl.number)
         return judge_good(certificate, _source(crl))
 
-    def _nothing(self, certificate: Certificate, anchor: Anchor) -> Finding:
+    def _nothing(self, certificate: AskedAbout, anchor: Anchor) -> Finding:
         of_issuer = self._of_issuer.get(certificate.issuer_der, [])
         if any(crl.key_id in (None, anchor.key_id) for crl in of_issuer):
             return _cannot("crl_other_point", {"point": _wanted(certificate)})
@@ -166,6 +200,23 @@ def _fault(crl: Crl, anchor: Anchor, moment: Moment) -> str | None:
     if not crl.signed_by(anchor):
         return "crl_signature"
     return "crl_future" if crl.this_update > moment.now else None
+
+
+def _usable_until(crl: Crl, max_age: timedelta | None) -> datetime | None:
+    """The last moment a list can tell about, by itself and by the greatest age accepted."""
+    ends = [] if crl.next_update is None else [crl.next_update]
+    if max_age is not None:
+        ends.append(crl.this_update + max_age)
+    return min(ends) if ends and min(ends) >= crl.this_update else None
+
+
+def _listed(crls: list[Crl]) -> Callable[[bytes], bool]:
+    """Whether any of the lists has an entry of a serial."""
+    if len(crls) == 1:
+        index = crls[0].index
+        return lambda serial: int.from_bytes(serial, "big") in index
+    indexes = [crl.index for crl in crls]
+    return lambda serial: any(int.from_bytes(serial, "big") in index for index in indexes)
 
 
 def _key(crl: Crl, anchor: Anchor) -> ListKey:
@@ -197,7 +248,7 @@ def _label(crl: Crl) -> str:
     return _EVERYTHING if names is None else _first_label(names)
 
 
-def _wanted(certificate: Certificate) -> str:
+def _wanted(certificate: AskedAbout) -> str:
     return _first_label(certificate.crl_distribution_point_names)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from jpki.certificate.certificate import Certificate
+from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment, rfc3339
 from jpki.verdict import Outcome
 
@@ -50,7 +50,7 @@ def combine_findings(findings: Iterable[Finding]) -> Finding:
 
 
 def judge_revoked(
-    since: datetime, reason: str, certificate: Certificate, source: Source, moment: Moment
+    since: datetime, reason: str, certificate: AskedAbout, source: Source, moment: Moment
 ) -> Finding:
     """A revoked certificate at ``moment.at``: revoked, or revoked only later.
 
@@ -65,7 +65,7 @@ def judge_revoked(
     return Finding(Outcome.VALID, "revoked_later", values, rank=1)
 
 
-def judge_good(certificate: Certificate, source: Source) -> Finding:
+def judge_good(certificate: AskedAbout, source: Source) -> Finding:
     """A certificate that is not listed: good, unless it had expired and dropped off by then."""
     if certificate.not_after < source.this_update:
         return Finding(Outcome.CANNOT_TELL, f"{source.name}_after_expiry", source.values, rank=90)

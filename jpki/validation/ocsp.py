@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Final
 
 from jpki.certificate import der, extensions
-from jpki.certificate.certificate import Certificate
 from jpki.certificate.extensions import Extension
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import RevocationDataError
 from jpki.validation.crl import NOT_GIVEN, read_reason
+from jpki.validation.named import AskedAbout
 from jpki.validation.trust import Anchor
 
 MAX_SIZE: Final = 256 * 1024
@@ -42,7 +42,7 @@ class CertId:
     key_hash: bytes = field(repr=False)
     serial: SerialRef = field(repr=False)
 
-    def is_of(self, certificate: Certificate, anchor: Anchor) -> bool:
+    def is_of(self, certificate: AskedAbout, anchor: Anchor) -> bool:
         """Whether it means that certificate, issued by that root."""
         if self.hash_name is None or self.serial != certificate.serial:
             return False

@@ -20,6 +20,7 @@ from jpki.certificate.kinds import Environment
 from jpki.errors import CertificateError, RevocationDataError
 from jpki.validation.algorithms import key_allowed, signature_fits
 from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.named import AskedAbout
 from jpki.validation.ocsp import BasicAnswer, SingleAnswer, parse_ocsp
 from jpki.validation.path import signed_by
 from jpki.validation.times import Moment, rfc3339
@@ -63,7 +64,7 @@ class OcspAnswer:
     nonce: bytes | None = field(default=None, repr=False)
 
 
-def build_ocsp_request(certificate: Certificate, anchor: Anchor, nonce: bytes | None) -> bytes:
+def build_ocsp_request(certificate: AskedAbout, anchor: Anchor, nonce: bytes | None) -> bytes:
     """DER of the request about one certificate; CertID with SHA-1, as responders expect.
 
     Sending it is the caller's, and lawful for registered verifiers only (18, 37条).
@@ -108,7 +109,7 @@ class OcspStore:
         return len(self._held)
 
     def check(
-        self, certificate: Certificate, anchor: Anchor, moment: Moment, cleared: Cleared
+        self, certificate: AskedAbout, anchor: Anchor, moment: Moment, cleared: Cleared
     ) -> list[Finding]:
         """What each answer says of the certificate; none without any answer."""
         findings = list(self._misses)
@@ -190,7 +191,7 @@ def _may_answer(
     )
 
 
-def _judge(single: SingleAnswer, certificate: Certificate, moment: Moment) -> Finding:
+def _judge(single: SingleAnswer, certificate: AskedAbout, moment: Moment) -> Finding:
     values: dict[str, object] = {"this_update": rfc3339(single.this_update)}
     if single.next_update is not None:
         values["next_update"] = rfc3339(single.next_update)
