@@ -34,12 +34,21 @@ _SEQUENCE = 0x30
 _MAX_CERTIFICATE = 0x7FFF  # what READ BINARY can address
 _MAX_SIGN_INPUT = 245  # bytes: what PKCS#1 v1.5 leaves of 2048 bits; P1 = 00 [MC]
 _SIGNATURE_SIZE = 256  # bytes: RSA-2048 [MC]
-_SHA256_PREFIX = bytes.fromhex("3031300D060960864801650304020105000420")  # [RFC8017 9.2]
+_DIGEST_INFO = {  # what stands before the digest [RFC8017 9.2]
+    "sha256": bytes.fromhex("3031300D060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300D060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300D060960864801650304020305000440"),
+}
+
+
+def digest_info(hash_name: str, digest: bytes) -> bytes:
+    """The DigestInfo of a ``digest`` under sha256, sha384 or sha512 (51, 67 or 83 bytes)."""
+    return _DIGEST_INFO[hash_name] + digest
 
 
 def sha256_digest_info(data: bytes) -> bytes:
     """The DigestInfo of ``data`` under SHA-256 (51 bytes)."""
-    return _SHA256_PREFIX + hashlib.sha256(data).digest()
+    return digest_info("sha256", hashlib.sha256(data).digest())
 
 
 def certificate_size(head: bytes) -> int | None:
