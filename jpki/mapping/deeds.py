@@ -49,7 +49,7 @@ def enrol(here: Here) -> Result:
     records.add_certificate(here.connection, here.service, handle, here.index, kind, here.now)
     if here.purpose.stores_serial:
         keys = here.keys.service(here.service)
-        records.keep_serial(here.connection, here.service, handle, keys, here.presentation.ref)
+        records.keep_serial(here.connection, here.service, handle, keys, here.presentation.stored)
     if here.purpose.consent:
         consents.record(here, handle, here.purpose.data_items, here.purpose.notice)
     true_reason = "enrolled_beside_suppressed" if here.found.hidden else ""

@@ -1,26 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keyed index: the only place of the map that looks inside a SerialRef.
 
-An index is 32 bytes that only the holder of the service's keys can make from a certificate.
-It never leaves the store; it is deleted with its record.
+An index is 32 bytes that only the holder of the service's keys can make from a certificate, or
+from a card's 製造番号. It never leaves the store; it is deleted with its record. What has to be
+kept of a certificate or a card for later is encrypted here, and bound to its handle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from jpki.card.opaque import CardSerial
+from jpki.card.records import RsaNumbers
 from jpki.certificate.certificate import Certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import CertificateError
 from jpki.mapping.errors import KeyFileError
 from jpki.mapping.keys import ServiceKeys
+from jpki.validation.named import NamedCertificate
 
 INDEX_SIZE = 32
 _NONCE = 12
@@ -39,6 +46,14 @@ class CertificateRef:
     issuer: bytes = field(repr=False)
     key_id: bytes = field(repr=False)
     serial: SerialRef = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A certificate as it is kept for 現況確認: which one, and where a revocation would stand."""
+
+    ref: CertificateRef
+    named: NamedCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +84,37 @@ def certificate_ref(
     )
 
 
+def stored_certificate(certificate: Certificate, ref: CertificateRef) -> StoredCertificate:
+    """What 現況確認 needs of a validated certificate; the certificate itself is not kept."""
+    named = NamedCertificate(
+        certificate.issuer_der, ref.key_id, ref.serial,
+        certificate.crl_distribution_point_names, certificate.not_after,
+    )  # fmt: skip
+    return StoredCertificate(ref, named)
+
+
+def card_number(serial: CardSerial) -> SerialRef:
+    """A card's 製造番号, wrapped as the map takes it."""
+    return SerialRef(RefKind.CARD_NUMBER, serial.reveal().encode("ascii"))
+
+
 def index_of(keys: ServiceKeys, ref: CertificateRef) -> Index:
     """The index of ``ref`` for one service."""
     if ref.serial.kind is not RefKind.CERTIFICATE_SERIAL:
         raise CertificateError(reason="not_a_serial", field="serial")
-    value = previous = hmac.digest(keys.epochs[0], _canonical(ref), "sha256")
+    return _index(keys, _canonical(ref))
+
+
+def card_index_of(keys: ServiceKeys, number: SerialRef, environment: Environment) -> Index:
+    """The index of a card by its 製造番号, for one service."""
+    if number.kind is not RefKind.CARD_NUMBER:
+        raise CertificateError(reason="not_a_card_number", field="serial")
+    parts = (b"jpki.map.card/1", environment.value.encode("ascii"), number.reveal())
+    return _index(keys, _joined(parts))
+
+
+def _index(keys: ServiceKeys, name: bytes) -> Index:
+    value = previous = hmac.digest(keys.epochs[0], name, "sha256")
     for key in keys.epochs[1:]:
         previous, value = value, hmac.digest(key, value, "sha256")
     return Index(keys.epoch, value, previous)
@@ -84,25 +125,86 @@ def next_index(keys: ServiceKeys, index: bytes) -> bytes:
     return hmac.digest(keys.epochs[-1], index, "sha256")
 
 
-def seal_serial(keys: ServiceKeys, serial: SerialRef, handle: bytes) -> bytes:
-    """The serial, encrypted for 現況確認; bound to ``handle``. AES-256-GCM, nonce first."""
+def seal_certificate(keys: ServiceKeys, stored: StoredCertificate, handle: bytes) -> bytes:
+    """What is kept for 現況確認, encrypted; bound to ``handle``."""
+    named = stored.named
+    body = {
+        "issuer": named.issuer_der.hex(),
+        "lists": [name.hex() for name in named.crl_distribution_point_names],
+        "not_after": named.not_after.isoformat(),
+        "ref": reference_object(stored.ref),
+    }
+    return _seal(keys, "recheck", json.dumps(body).encode("ascii"), handle)
+
+
+def open_certificate(
+    keys: ServiceKeys, sealed: bytes, handle: bytes, epoch: int
+) -> StoredCertificate:
+    """It again. Raises KeyFileError when these keys did not seal it."""
+    body = json.loads(_open(keys, "recheck", sealed, handle, epoch))
+    ref = reference_from(body["ref"])
+    lists = tuple(bytes.fromhex(name) for name in body["lists"])
+    named = NamedCertificate(
+        bytes.fromhex(body["issuer"]), ref.key_id, ref.serial, lists,
+        datetime.fromisoformat(body["not_after"]),
+    )  # fmt: skip
+    return StoredCertificate(ref, named)
+
+
+def seal_card_key(keys: ServiceKeys, key: RsaNumbers, handle: bytes) -> bytes:
+    """The public key of a bound card, encrypted: it names the card as its number does."""
+    return _seal(keys, "card", f"{key.n:x} {key.e:x}".encode("ascii"), handle)
+
+
+def open_card_key(keys: ServiceKeys, sealed: bytes, handle: bytes, epoch: int) -> RsaNumbers:
+    """It again. Raises KeyFileError when these keys did not seal it."""
+    n, e = _open(keys, "card", sealed, handle, epoch).split()
+    return RsaNumbers(int(n, 16), int(e, 16))
+
+
+def reference_object(ref: CertificateRef) -> dict[str, str]:
+    """A reference as a platform operator takes it, inside certification work only.
+
+    Source: 公的個人認証法18条4項, 5項: a verifier gives a serial to be told another.
+    """
+    return {
+        "environment": ref.environment.value,
+        "family": ref.family.value,
+        "medium": ref.medium.value,
+        "issuer": ref.issuer.hex(),
+        "key_id": ref.key_id.hex(),
+        "serial": ref.serial.reveal().hex(),
+    }
+
+
+def reference_from(raw: Any) -> CertificateRef:
+    """The reference again. Raises KeyError, TypeError or ValueError for another shape."""
+    return CertificateRef(
+        environment=Environment(raw["environment"]),
+        family=Family(raw["family"]),
+        medium=Medium(raw["medium"]),
+        issuer=bytes.fromhex(raw["issuer"]),
+        key_id=bytes.fromhex(raw["key_id"]),
+        serial=SerialRef(RefKind.CERTIFICATE_SERIAL, bytes.fromhex(raw["serial"])),
+    )
+
+
+def _seal(keys: ServiceKeys, use: str, value: bytes, handle: bytes) -> bytes:
+    """AES-256-GCM with a key of its own, nonce first; the handle is authenticated."""
     nonce = os.urandom(_NONCE)
-    sealed = AESGCM(keys.derived("recheck")).encrypt(nonce, serial.reveal(), handle)
-    return nonce + sealed
+    return nonce + AESGCM(keys.derived(use)).encrypt(nonce, value, handle)
 
 
-def open_serial(keys: ServiceKeys, sealed: bytes, handle: bytes, epoch: int) -> SerialRef:
-    """The serial again, wrapped. Raises KeyFileError when these keys did not seal it."""
-    cipher = AESGCM(keys.derived_at("recheck", epoch))
+def _open(keys: ServiceKeys, use: str, sealed: bytes, handle: bytes, epoch: int) -> bytes:
+    cipher = AESGCM(keys.derived_at(use, epoch))
     try:
-        value = cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], handle)
+        return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], handle)
     except (InvalidTag, ValueError):
         raise KeyFileError(reason="other_key") from None
-    return SerialRef(RefKind.CERTIFICATE_SERIAL, value)
 
 
 def _canonical(ref: CertificateRef) -> bytes:
-    """Every part with its length before it: two references never give the same bytes.
+    """Every part with its length before it: two names never give the same bytes.
 
     The medium is not in it: it is a property of the certificate that the rest names.
     """
@@ -114,4 +216,8 @@ def _canonical(ref: CertificateRef) -> bytes:
         ref.key_id,
         ref.serial.reveal(),
     )
+    return _joined(parts)
+
+
+def _joined(parts: tuple[bytes, ...]) -> bytes:
     return b"".join(len(part).to_bytes(2, "big") + part for part in parts)

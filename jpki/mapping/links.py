@@ -81,7 +81,7 @@ def _write(
     records.add_certificate(here.connection, here.service, handle, here.index, which, here.now)
     if here.purpose.stores_serial:
         keys = here.keys.service(here.service)
-        records.keep_serial(here.connection, here.service, handle, keys, ref)
+        records.keep_serial(here.connection, here.service, handle, keys, here.presentation.stored)
     here.connection.execute(
         insert(LINK).values(
             id=secrets.token_hex(16), handle=handle, kind=kind.value, evidence=evidence.value,

@@ -16,10 +16,15 @@ from typing import Any, Final, NoReturn, final
 from jpki.certificate import parse_certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.errors import CertificateError, ChallengeError
-from jpki.mapping.index import CertificateRef, certificate_ref
+from jpki.mapping.index import (
+    CertificateRef,
+    StoredCertificate,
+    certificate_ref,
+    stored_certificate,
+)
 from jpki.mapping.policy import Proof
 from jpki.validation.validator import Validator
-from jpki.verdict import Outcome, Verdict
+from jpki.verdict import Check, Outcome, Verdict
 from jpki.verifying.challenge import (
     MAX_RESPONSE,
     RESPONSE_SCHEMA,
@@ -87,8 +92,8 @@ class Presentation:
     """A valid verdict over evidence. Only :func:`verify_presentation` makes one."""
 
     __slots__ = (
-        "challenge", "environment", "family", "medium", "proof", "ref", "status", "verdict",
-        "verified_at", "verifier",
+        "challenge", "environment", "family", "medium", "proof", "ref", "status", "stored",
+        "verdict", "verified_at", "verifier",
     )  # fmt: skip
     challenge: Challenge
     environment: Environment
@@ -97,6 +102,7 @@ class Presentation:
     proof: Proof
     ref: CertificateRef
     status: Status
+    stored: StoredCertificate
     verdict: Verdict
     verified_at: datetime
     verifier: Validator
@@ -164,24 +170,48 @@ def verify_presentation(
     }
     if signed.outcome is not Outcome.VALID:
         return Rejected(reason="signature_wrong", **facts)
-    named = _named(response.certificate, verdict, environment)
-    if isinstance(named, str):
-        return Rejected(reason=named, **facts)
-    facts.update(proof=Proof(named.family.value), status=_status(verdict), ref=named)
-    revocation = verdict.check("revocation")
-    asked = revocation is not None and revocation.outcome is Outcome.VALID
-    if verdict.outcome is not Outcome.VALID or not asked:  # a status left out is no good status
-        cause = _cause(verdict)
-        reason = "status_unknown" if cause is None else "not_in_force"
-        return Rejected(reason=reason, cause=cause, **facts)
+    found = judge(response.certificate, verdict, environment)
+    if found.stored is None:
+        return Rejected(reason=found.reason, **facts)
+    ref = found.stored.ref
+    facts.update(proof=Proof(ref.family.value), status=found.status, ref=ref)
+    if found.reason:
+        return Rejected(reason=found.reason, cause=found.cause, **facts)
     return Presentation(
-        _KEY, **facts, family=named.family, medium=named.medium, verified_at=now,
-        verifier=validator,
+        _KEY, **facts, stored=found.stored, family=ref.family, medium=ref.medium,
+        verified_at=now, verifier=validator,
     )  # fmt: skip
 
 
-def _named(der: bytes, verdict: Verdict, environment: Environment) -> CertificateRef | str:
-    """The reference of a genuine certificate, or why there is none."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verdict says of a certificate to the map. ``reason`` empty: genuine, in force.
+
+    ``stored`` None: not genuine. ``cause`` where it is genuine and no longer in force.
+    """
+
+    stored: StoredCertificate | None
+    status: Status
+    reason: str = ""
+    cause: Cause | None = None
+
+
+def judge(der: bytes, verdict: Verdict, environment: Environment) -> Judged:
+    """Whether a certificate is genuine, which one it is, and whether it is in force."""
+    stored = _stored(der, verdict, environment)
+    if isinstance(stored, str):
+        return Judged(None, Status("", None), stored)
+    revocation = verdict.check("revocation")
+    asked = revocation is not None and revocation.outcome is Outcome.VALID
+    status = status_of(revocation)
+    if verdict.outcome is Outcome.VALID and asked:
+        return Judged(stored, status)
+    cause = _cause(verdict)  # a status left out is no good status
+    return Judged(stored, status, "status_unknown" if cause is None else "not_in_force", cause)
+
+
+def _stored(der: bytes, verdict: Verdict, environment: Environment) -> StoredCertificate | str:
+    """What is known of a genuine certificate, or why it is none."""
     for name in ("certificate", "path", "profile"):
         check = verdict.check(name)
         if check is None or check.outcome is not Outcome.VALID:
@@ -189,24 +219,38 @@ def _named(der: bytes, verdict: Verdict, environment: Environment) -> Certificat
     try:
         family = Family(str(verdict.subject["family"]))
         medium = Medium(str(verdict.subject["medium"]))
-        return certificate_ref(parse_certificate(der), environment, family, medium)
+        certificate = parse_certificate(der)
+        ref = certificate_ref(certificate, environment, family, medium)
+        return stored_certificate(certificate, ref)
     except (CertificateError, KeyError, ValueError):
         return "profile_not_valid"
 
 
 def _cause(verdict: Verdict) -> Cause | None:
     revocation, validity = verdict.check("revocation"), verdict.check("validity")
-    if revocation is not None and revocation.outcome is Outcome.INVALID:
-        reason = str(revocation.values.get("reason", ""))
-        known = {c.value: c for c in Cause}
-        return Cause.COMPROMISED if reason == "ca_compromise" else known.get(reason, Cause.REVOKED)
+    if (cause := cause_of(revocation)) is not None:
+        return cause
     if validity is not None and validity.outcome is Outcome.INVALID and validity.code == "expired":
         return Cause.EXPIRED
     return None
 
 
-def _status(verdict: Verdict) -> Status:
-    check = verdict.check("revocation")
+def cause_of(revocation: Check | None) -> Cause | None:
+    """Why a certificate is revoked, by its ``revocation`` check; None where it is not."""
+    if revocation is None or revocation.outcome is not Outcome.INVALID:
+        return None
+    return cause_named(str(revocation.values.get("reason", "")))
+
+
+def cause_named(reason: str) -> Cause:
+    """The cause for a reason as revocation data name it; any other is ``revoked``."""
+    if reason == "ca_compromise":
+        return Cause.COMPROMISED
+    return {cause.value: cause for cause in Cause}.get(reason, Cause.REVOKED)
+
+
+def status_of(check: Check | None) -> Status:
+    """The ``revocation`` check as the ledger has it."""
     if check is None:
         return Status("", None)
     words = [check.outcome.value, check.code]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from jpki.certificate.kinds import Family, Medium
 from jpki.mapping.errors import KeyFileError
-from jpki.mapping.index import CertificateRef, Index, seal_serial
+from jpki.mapping.index import Index, StoredCertificate, seal_certificate
 from jpki.mapping.keys import ServiceKeys
 from jpki.mapping.lifecycle import CertificateState, State
 from jpki.mapping.store import schema
@@ -193,10 +193,15 @@ def add_certificate(
 
 
 def keep_serial(
-    connection: Connection, service: str, handle: bytes, keys: ServiceKeys, ref: CertificateRef
+    connection: Connection,
+    service: str,
+    handle: bytes,
+    keys: ServiceKeys,
+    stored: StoredCertificate,
 ) -> None:
     """Keep the serial, encrypted, for 現況確認. Only where the purpose says so."""
-    table, kind = schema.RECHECK_SERIAL, (ref.family.value, ref.medium.value)
+    table = schema.RECHECK_SERIAL
+    kind = (stored.ref.family.value, stored.ref.medium.value)
     connection.execute(
         delete(table).where(
             table.c.handle == handle, table.c.family == kind[0], table.c.medium == kind[1]
@@ -205,7 +210,7 @@ def keep_serial(
     connection.execute(
         insert(table).values(
             handle=handle, family=kind[0], medium=kind[1], service=service, epoch=keys.epoch,
-            sealed=seal_serial(keys, ref.serial, handle),
+            sealed=seal_certificate(keys, stored, handle),
         )
     )  # fmt: skip
 
@@ -242,8 +247,8 @@ def remove(connection: Connection, handle: bytes) -> None:
     The ledger keeps that something happened, not to whom; legal evidence lies elsewhere.
     """
     tables = (
-        _I, _S, _P, schema.RECHECK_SERIAL, schema.LINK, schema.CONSENT, schema.SUPPRESSION,
-        schema.LEDGER_PERSON, _H,
+        _I, _S, _P, schema.RECHECK_SERIAL, schema.CARD_KEY, schema.LINK, schema.CONSENT,
+        schema.SUPPRESSION, schema.LEDGER_PERSON, _H,
     )  # fmt: skip
     for table in tables:
         connection.execute(delete(table).where(table.c.handle == handle))

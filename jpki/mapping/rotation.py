@@ -9,18 +9,24 @@ copy of the key file finds nothing any more.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
 from jpki.mapping.errors import KeyFileError, StoreStateError
-from jpki.mapping.index import next_index, open_serial, seal_serial
-from jpki.mapping.keys import KeyFile, read_keys, write_keys
+from jpki.mapping.index import (
+    next_index,
+    open_card_key,
+    open_certificate,
+    seal_card_key,
+    seal_certificate,
+)
+from jpki.mapping.keys import KeyFile, ServiceKeys, read_keys, write_keys
 from jpki.mapping.store import schema
 from jpki.mapping.store.store import Store
 
 PAGE: Final = 2_000
-_K, _R = schema.SERVICE_KEY, schema.RECHECK_SERIAL
+_K, _R, _C = schema.SERVICE_KEY, schema.RECHECK_SERIAL, schema.CARD_KEY
 
 
 def rotate(store: Store, keys: KeyFile, service: str, *, page: int = PAGE) -> KeyFile:
@@ -62,7 +68,7 @@ def _behind(store: Store, service: str, epoch: int) -> bool:
                 .where(table.c.service == service, table.c.epoch < epoch)
                 .limit(1)
             ).first()
-            for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX, _R)
+            for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX, _R, _C)
         )
 
 
@@ -83,8 +89,9 @@ def _rekey(store: Store, keys: KeyFile, service: str, page: int) -> None:
     for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX):
         while store.change(lambda c, t=table: _page(c, t, keys, service, page)):  # type: ignore[misc]
             pass
-    while store.change(lambda c: _serials(c, keys, service, page)):
-        pass
+    for table, sealed_anew in ((_R, _certificate), (_C, _card_key)):
+        while store.change(lambda c, t=table, f=sealed_anew: _sealed(c, t, f, keys, service, page)):  # type: ignore[misc]
+            pass
 
 
 def _page(connection: Connection, table: Table, keys: KeyFile, service: str, page: int) -> int:
@@ -108,17 +115,33 @@ def _page(connection: Connection, table: Table, keys: KeyFile, service: str, pag
     return len(rows)
 
 
-def _serials(connection: Connection, keys: KeyFile, service: str, page: int) -> int:
+def _sealed(
+    connection: Connection,
+    table: Table,
+    sealed_anew: Callable[[ServiceKeys, Row[Any]], bytes],
+    keys: KeyFile,
+    service: str,
+    page: int,
+) -> int:
     own = keys.service(service)
     rows = connection.execute(
-        select(_R).where(_R.c.service == service, _R.c.epoch == own.epoch - 1).limit(page)
+        select(table).where(table.c.service == service, table.c.epoch == own.epoch - 1).limit(page)
     ).all()
     for row in rows:
-        handle = bytes(row.handle)
-        serial = open_serial(own, bytes(row.sealed), handle, row.epoch)
+        same = [column == row._mapping[column] for column in table.primary_key.columns]
         connection.execute(
-            update(_R)
-            .where(_R.c.handle == handle, _R.c.family == row.family, _R.c.medium == row.medium)
-            .values(sealed=seal_serial(own, serial, handle), epoch=own.epoch)
+            update(table).where(*same).values(sealed=sealed_anew(own, row), epoch=own.epoch)
         )
     return len(rows)
+
+
+def _certificate(keys: ServiceKeys, row: Row[Any]) -> bytes:
+    handle = bytes(row.handle)
+    return seal_certificate(
+        keys, open_certificate(keys, bytes(row.sealed), handle, row.epoch), handle
+    )
+
+
+def _card_key(keys: ServiceKeys, row: Row[Any]) -> bytes:
+    handle = bytes(row.handle)
+    return seal_card_key(keys, open_card_key(keys, bytes(row.sealed), handle, row.epoch), handle)

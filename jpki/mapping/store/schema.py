@@ -2,7 +2,7 @@
 """The tables. Times are microseconds since 1970, UTC; codes of persons are random 16 bytes.
 
 A handle belongs to one service: nothing stored joins two of them. No column holds a serial, a
-name, an address or a certificate; ``recheck_serial`` and ``evidence`` are encrypted.
+name, an address or a certificate; ``recheck_serial``, ``card_key`` and ``evidence`` are encrypted.
 """
 
 from __future__ import annotations
@@ -121,6 +121,18 @@ RECHECK_SERIAL: Final = Table(
     Column("epoch", Integer, nullable=False),
     _code("sealed"),
     Index("recheck_serial_epoch", "service", "epoch"),
+    Index("recheck_serial_handle", "service", "handle"),
+)
+
+# The key with which a bound card answers without a PIN, encrypted: it is verified against.
+CARD_KEY: Final = Table(
+    "card_key",
+    METADATA,
+    _code("handle", primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    _code("sealed"),
+    Index("card_key_epoch", "service", "epoch"),
 )
 
 # How two certificates came to one handle. Deleted with it; the ledger keeps that it happened.

@@ -13,7 +13,7 @@ from jpki.mapping.errors import StoreDownError, StoreStateError
 from jpki.mapping.store.engine import READ_ONLY, by_cause, open_engine
 from jpki.mapping.store.schema import META
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 PARTITIONS: Final = 8
 _T = TypeVar("_T")
 

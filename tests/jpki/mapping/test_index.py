@@ -4,18 +4,34 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import jpki.mapping
+from jpki.card.records import RsaNumbers
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import CertificateError
 from jpki.mapping.errors import KeyFileError
-from jpki.mapping.index import CertificateRef, index_of, next_index, open_serial, seal_serial
-from jpki.mapping.keys import new_keys
+from jpki.mapping.index import (
+    CertificateRef,
+    StoredCertificate,
+    card_index_of,
+    index_of,
+    next_index,
+    open_card_key,
+    open_certificate,
+    reference_from,
+    reference_object,
+    seal_card_key,
+    seal_certificate,
+)
+from jpki.mapping.keys import ServiceKeys, new_keys
+from jpki.validation.named import NamedCertificate
 
 
 def serial(value: bytes = b"\x01\x02\x03") -> SerialRef:
@@ -74,17 +90,72 @@ def test_nothing_is_shown() -> None:
         assert secret.hex() not in shown
 
 
-def test_a_sealed_serial_is_of_one_handle_and_one_key() -> None:
-    sealed = seal_serial(KEYS, serial(), b"h" * 16)
-    assert b"\x01\x02\x03" not in sealed
-    assert open_serial(KEYS, sealed, b"h" * 16, 1) == serial()
-    assert seal_serial(KEYS, serial(), b"h" * 16) != sealed
+NAMED = NamedCertificate(
+    b"issuer", REF.key_id, serial(), (b"list one", b"list two"),
+    datetime(2031, 4, 1, 2, 3, 4, tzinfo=UTC),
+)  # fmt: skip
+CARD_KEY = RsaNumbers(0xC0FFEE5EED, 65537)
+
+
+def kept_certificate(keys: ServiceKeys, sealed: bytes, handle: bytes) -> object:
+    return open_certificate(keys, sealed, handle, 1)
+
+
+def kept_key(keys: ServiceKeys, sealed: bytes, handle: bytes) -> object:
+    return open_card_key(keys, sealed, handle, 1)
+
+
+@pytest.mark.parametrize(
+    ("sealed", "again", "value"),
+    [
+        (
+            seal_certificate(KEYS, StoredCertificate(REF, NAMED), b"h" * 16),
+            kept_certificate,
+            StoredCertificate(REF, NAMED),
+        ),
+        (seal_card_key(KEYS, CARD_KEY, b"h" * 16), kept_key, CARD_KEY),
+    ],
+)
+def test_what_is_sealed_is_of_one_handle_and_one_key(
+    sealed: bytes, again: Callable[[ServiceKeys, bytes, bytes], object], value: object
+) -> None:
+    assert again(KEYS, sealed, b"h" * 16) == value
+    for secret in (b"\x01\x02\x03", b"010203", b"c0ffee5eed", b"issuer"):
+        assert secret not in sealed
     for keys, handle in ((KEYS, b"x" * 16), (FILE.service("pool"), b"h" * 16)):
         with pytest.raises(KeyFileError):
-            open_serial(keys, sealed, handle, 1)
+            again(keys, sealed, handle)
     for cut in range(len(sealed)):
         with pytest.raises(KeyFileError):
-            open_serial(KEYS, sealed[:cut], b"h" * 16, 1)
+            again(KEYS, sealed[:cut], b"h" * 16)
+
+
+def test_a_card_is_found_by_its_number_and_by_nothing_else() -> None:
+    number = SerialRef(RefKind.CARD_NUMBER, b"123456789012345")
+    other = SerialRef(RefKind.CARD_NUMBER, b"123456789012346")
+    found = [
+        card_index_of(keys, ref, environment).current
+        for keys in (KEYS, FILE.service("pool"))
+        for ref in (number, other)
+        for environment in (Environment.TEST, Environment.PRODUCTION)
+    ]
+    assert len(set(found)) == 8
+    # Never the index of a certificate whose serial has the same bytes.
+    same = replace(REF, serial=serial(b"123456789012345"))
+    assert index_of(KEYS, same).current not in found
+    with pytest.raises(CertificateError):
+        card_index_of(KEYS, serial(), Environment.TEST)
+
+
+def test_a_reference_goes_to_a_platform_and_comes_back() -> None:
+    assert reference_from(reference_object(REF)) == REF
+    for name in reference_object(REF):
+        raw = reference_object(REF)
+        raw[name] = "no such thing"
+        with pytest.raises(ValueError, match=r"no such thing|hex"):
+            reference_from(raw)
+        with pytest.raises(KeyError):
+            reference_from({k: v for k, v in raw.items() if k != name})
 
 
 def test_only_the_index_looks_inside_a_serial() -> None:
