@@ -120,17 +120,17 @@ class Sitting:
                 map=self.environment.value, given=presentation.environment.value
             )
         decision = self.decide(request)
-        service, purpose = self._named(decision)
+        service, purpose = self.named(decision)
         reason = self._consume(connection, presentation, decision, request.operation, detail)
         entry = self._entry(asker, request, decision, presentation)
         if not reason and isinstance(presentation, Presentation):
             reason = "" if presentation.is_fresh(self.now) else "verdict_stale"
         if isinstance(presentation, Rejected):
             if reason or presentation.cause is None or not decision.allowed or purpose is None:
-                return self._refused(connection, entry, decision, reason or presentation.reason)
-            return self._ended(connection, presentation, service, entry, decision)
+                return self.refused(connection, entry, decision, reason or presentation.reason)
+            return self.ended(connection, presentation, service, entry, decision)
         if reason or not decision.allowed or purpose is None:
-            return self._refused(connection, entry, decision, reason or decision.code)
+            return self.refused(connection, entry, decision, reason or decision.code)
         keys = self.keys.service(service)
         index = index_of(keys, presentation.ref)
         found = records.find(connection, keys, index, (service, purpose.id), self.now)
@@ -138,7 +138,7 @@ class Sitting:
             connection, self.policy, self.keys, service, purpose, presentation, index, found,
             self.now,
         )  # fmt: skip
-        if _consent_missing(here, request):
+        if consent_missing(purpose, found, request):
             again = self.decide(replace(request, consent=False))
             entry = replace(entry, article=again.article)
             missing = Result(Outcome.REFUSED, again.code, about=found.handle)
@@ -155,10 +155,10 @@ class Sitting:
     ) -> Resolution:
         """Decide, look up by pseudonym, do, write down, in this transaction."""
         decision = self.decide(request)
-        service, purpose = self._named(decision)
+        service, purpose = self.named(decision)
         entry = replace(self.entry(asker, request, decision), giver="staff", obtained="document")
         if not decision.allowed or purpose is None:
-            return self._refused(connection, entry, decision, decision.code)
+            return self.refused(connection, entry, decision, decision.code)
         found = records.find_pseudonym(connection, pseudonym, service)
         here = StaffHere(connection, service, plain(asker.document), found, self.now)
         return self.written(connection, entry, decision, deed(here))
@@ -172,9 +172,10 @@ class Sitting:
         self.ledger.append(connection, done, now=self.now, handle=result.about)
         return Resolution(result.outcome, decision, result.pseudonym, result.reason)
 
-    def _refused(
+    def refused(
         self, connection: Connection, entry: Entry, decision: Decision, reason: str
     ) -> Resolution:
+        """A refusal of which nobody is told more than the rule."""
         refused = replace(entry, article=decision.article if decision.code == reason else "")
         return self.written(connection, refused, decision, Result(Outcome.REFUSED, reason))
 
@@ -190,7 +191,7 @@ class Sitting:
         aim = Aim(decision.service or "", decision.purpose or "", operation, detail)
         return challenges.consume(connection, presentation.challenge, aim, self.now) or ""
 
-    def _ended(
+    def ended(
         self,
         connection: Connection,
         rejected: Rejected,
@@ -216,7 +217,8 @@ class Sitting:
         result = Result(Outcome.STALE, rejected.cause.value, about=found.handle)
         return self.written(connection, entry, decision, result)
 
-    def _named(self, decision: Decision) -> tuple[str, Purpose | None]:
+    def named(self, decision: Decision) -> tuple[str, Purpose | None]:
+        """The service and the purpose that were meant."""
         service = self.policy.service(decision.service or "")
         if service is None:
             return "", None
@@ -282,10 +284,10 @@ def plain(text: str, limit: int = 200) -> str:
     return "".join(out)
 
 
-def _consent_missing(here: Here, request: Request) -> bool:
+def consent_missing(purpose: Purpose, found: Found, request: Request) -> bool:
     """Whether a registered person never gave, or ended, the consent the purpose wants."""
-    asks = here.purpose.consent and request.operation in WITH_CONSENT
-    return asks and here.found.handle is not None and not here.found.consented
+    asks = purpose.consent and request.operation in WITH_CONSENT
+    return asks and found.handle is not None and not found.consented
 
 
 def nobody(found: Found) -> Result:
