@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two keys of a card as signers: one VERIFY, then one COMPUTE for each digest."""
+
+from __future__ import annotations
+
+from jpki.card import Card
+from jpki.card.jpki_ap import CertificateName, KeyKind, digest_info
+from jpki.card.pin import PinCounter
+from jpki.card_map import PinKind
+from jpki.errors import NoCertificateError
+from jpki.signing.algorithms import CARD_RSA, P384, Scheme, SignatureAlgorithm
+from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
+
+_PSS_SHA256 = 0x04  # P1: the card makes the padding and the salt itself [MC]
+
+
+class CardKey:
+    """A key on a card before its PIN. Nothing is sent to the card until it is asked for."""
+
+    def __init__(self, card: Card, kind: KeyKind) -> None:
+        self._card = card
+        self.kind = kind
+
+    @property
+    def algorithms(self) -> tuple[SignatureAlgorithm, ...]:
+        """What the key can do, as the card's layout has it."""
+        return CARD_RSA if self._card.layout.ecdsa is None else P384
+
+    def counter(self) -> PinCounter:
+        """Tries left of the key's PIN; costs none."""
+        return self._card.pins.counter(self.kind)
+
+    def unlock(self, pin: bytearray, *, last_try: bool = False) -> CardSigner:
+        """Present the PIN once, and read the certificates. Wipes ``pin``.
+
+        Raises PinError, NoCertificateError, TransportError, CardDataError.
+        """
+        self._card.pins.verify(self.kind, pin, last_try=last_try)
+        which: CertificateName = "sign" if self.kind is PinKind.SIGN else "auth"
+        certificate = self._card.jpki.certificate(which)
+        return CardSigner(self._card, self.kind, certificate, self._chain(), self.algorithms)
+
+    def _chain(self) -> tuple[bytes, ...]:
+        """The card's copy of the root; a card without one signs all the same."""
+        which: CertificateName = "sign-ca" if self.kind is PinKind.SIGN else "auth-ca"
+        try:
+            return (self._card.jpki.certificate(which),)
+        except (NoCertificateError, FileNotFoundOnCardError, SecurityStatusError):
+            return ()
+
+
+class CardSigner:
+    """A key on a card whose PIN was accepted; made by :meth:`CardKey.unlock`."""
+
+    def __init__(
+        self,
+        card: Card,
+        kind: KeyKind,
+        certificate: bytes,
+        chain: tuple[bytes, ...],
+        algorithms: tuple[SignatureAlgorithm, ...],
+    ) -> None:
+        self._card = card
+        self._kind = kind
+        self.certificate = certificate
+        self.chain = chain
+        self.algorithms = algorithms
+
+    def sign_digest(self, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
+        """One COMPUTE DIGITAL SIGNATURE."""
+        jpki = self._card.jpki
+        if algorithm.scheme is Scheme.ECDSA:
+            return jpki.sign_hash(self._kind, digest)
+        if algorithm.scheme is Scheme.PSS:
+            return jpki.sign_digest(self._kind, digest, p1=_PSS_SHA256)
+        return jpki.sign_digest(self._kind, digest_info(algorithm.hash.value, digest))
