@@ -2,7 +2,8 @@
 """Click, with every word looked up when it is shown.
 
 Texts of a command ``card check``: ``help.card.check`` (first line is the short help),
-``example.card.check``; of an option: ``option.card.check.NAME`` or ``option.NAME``.
+``example.card.check``; of an option: ``option.card.check.NAME``,
+``option.card.NAME`` or ``option.NAME``.
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ class Option(click.Option):
     """An option whose help is a key, not a text. ``is_secret`` options do not exist."""
 
     def words(self, ctx: click.Context) -> str:
-        """The help text: of this command's option, or of the option wherever it occurs."""
+        """The help text: of this command's option, of its noun's, or wherever it occurs."""
         name = self.opts[-1].lstrip("-").replace("_", "-")
-        own = f"option.{command_key(ctx)}.{name}"
-        return t(own) if texts.known(own) else t(f"option.{name}")
+        place = command_key(ctx).split(".")
+        for depth in range(len(place), 0, -1):
+            own = ".".join(("option", *place[:depth], name))
+            if texts.known(own):
+                return t(own)
+        return t(f"option.{name}")
 
     def names(self, ctx: click.Context) -> str | None:
         """``--with LIST`` as shown on the left; None if hidden."""

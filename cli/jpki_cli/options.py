@@ -31,7 +31,9 @@ PATH = click.Path(path_type=Path)
 Decorator = Callable[[Any], Any]
 
 
-def _all(*decorators: Decorator) -> Decorator:
+def together(*decorators: Decorator) -> Decorator:
+    """Several options as one decorator, shown in this order."""
+
     def apply(function: Any) -> Any:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -40,13 +42,13 @@ def _all(*decorators: Decorator) -> Decorator:
     return apply
 
 
-card_options = _all(
+card_options = together(
     option("--wait", metavar="[=S]", type=Seconds()),
     option("--at", metavar="TIME", type=Moment()),
 )
 """Of every command that opens a card."""
 
-pin_options = _all(
+pin_options = together(
     option("--pin-fd", metavar="N", type=click.INT),
     option("--last-try", is_flag=True),
 )
@@ -56,7 +58,7 @@ with_option = option("with_", "--with", metavar="LIST", type=Listed(*CHECKED), d
 
 kind_argument = argument("kind", metavar="KIND", type=OneOf(*KINDS))
 
-out_options = _all(
+out_options = together(
     option("--out", metavar="F", type=PATH),
     option("--force", is_flag=True),
 )
@@ -69,5 +71,5 @@ _validation = (
     option("--max-age", metavar="S", type=Seconds()),
 )
 
-validation_options = _all(*_validation)
+validation_options = together(*_validation)
 """Of every command that comes to a verdict (``--trust`` is global, ``--at`` is with the card)."""

@@ -56,6 +56,10 @@ class Session:
         named = self.given.get("trust") or self.app.env.get("JPKI_TRUST")
         return str(named or self.config.trust or "production")
 
+    def trust_from_command_line(self) -> None:
+        """From here on only ``--trust`` counts, else ``production``: for what keeps records."""
+        self.given.setdefault("trust", "production")
+
     def again(self, option: str, value: str) -> str:
         """This command line once more, with ``option`` set to ``value`` instead."""
         import shlex
@@ -94,11 +98,17 @@ class Session:
         wait: float | None = None,
         at: datetime | None = None,
         needs_pin: bool = False,
+        reader: str | None = None,
     ) -> Iterator[OpenedCard]:
-        """The card behind ``--reader``, open for this block, powered off after it."""
+        """The card behind ``--reader``, open for this block, powered off after it.
+
+        ``reader``: of a second card, where a command takes two.
+        """
         # Under test trust a card may also be one that has no place in production.
         test = {"trust": self.trust} if self.trust == "test" else {}
-        opened = self.app.open_card(self.reader, wait=wait, at=at, needs_pin=needs_pin, **test)
+        opened = self.app.open_card(
+            reader or self.reader, wait=wait, at=at, needs_pin=needs_pin, **test
+        )
         try:
             if opened.others:
                 self.note("reader_taken", reader=opened.reader, others=", ".join(opened.others))

@@ -39,7 +39,7 @@ def respond(
         raise ChallengeError(reason="expired")
     kind: KeyKind = PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
     card.pins.verify(kind, pin, last_try=last_try)
-    certificate = card.jpki.certificate(kind.value)
+    certificate = card.jpki.certificate("sign" if family is Family.SIGN else "auth")
     signature = card.jpki.authenticate(challenge.signed_text(), kind)
     return Response(challenge, certificate, signature)
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from command_line import Cli
-from jpki.mapping.policy import LinkKind, Operation, Proof, Role
+from jpki.mapping.policy import ActorKind, LinkKind, Operation, Proof, Role
 from jpki.mapping.policy_file import PRESETS
 from jpki.mapping.request import Deed
 from jpki.messages import LANGUAGES, has
+from jpki_cli import maps
 from jpki_cli.commands import map_policy
 from policies import GOOD
 from proposals import Proposal, proposals
@@ -195,10 +196,11 @@ def test_the_options_take_what_the_library_knows() -> None:
         return {member.value.replace("_", "-") for member in members}
 
     assert set(map_policy.OPERATIONS) == spelled(Operation)
-    assert set(map_policy.ROLES) == spelled(Role)
+    assert set(maps.ROLES) == spelled(Role)
     assert set(map_policy.PROOFS) == spelled(Proof)
     assert set(map_policy.DEEDS) == spelled(Deed)
-    assert spelled(LinkKind) == {"old-new", "sign-auth", "card-phone"}
+    assert set(maps.LINKS) == spelled(LinkKind)
+    assert set(maps.CHANNELS) == spelled(ActorKind)
 
 
 def test_every_step_and_finding_has_words() -> None:

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jpki.card_map import PinKind
 from jpki_cli import files
+from jpki_cli.answering import KEYS, answer, pin_of
 from jpki_cli.cards import Head, head_of
-from jpki_cli.clicks import Moment, Seconds, argument, command, option
+from jpki_cli.clicks import Moment, OneOf, Seconds, argument, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, card_options, pin_options, validation_options
-from jpki_cli.pin_desk import PinDesk, refuse_early
+from jpki_cli.pin_desk import PinDesk
 from jpki_cli.render import rfc3339
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -23,8 +23,7 @@ from jpki_cli.validation import Asked, material
 from jpki_cli.verdicts import finish
 
 if TYPE_CHECKING:
-    from jpki.card import Card
-    from jpki.verifying.challenge import Challenge, Response
+    from jpki.verifying.challenge import Challenge
 
 _LIMIT = 1 << 16  # bytes of a challenge or response file
 
@@ -71,6 +70,7 @@ def challenge(
 @argument("challenge_file", metavar="F", type=PATH)
 @option("--out", metavar="R", type=PATH, required=True)
 @option("--force", is_flag=True)
+@option("--key", metavar="KEY", type=OneOf(*KEYS), default="auth")
 @pin_options
 @card_options
 def respond(
@@ -78,6 +78,7 @@ def respond(
     challenge_file: Path,
     out: Path,
     force: bool,
+    key: str,
     pin_fd: int | None,
     last_try: bool,
     wait: float | None,
@@ -91,24 +92,14 @@ def respond(
     now = at or session.app.clock()
     if asked.is_expired(now):
         raise ChallengeError(reason="expired")
-    with PinDesk(session, [PinKind.AUTH], pin_fd) as desk:
+    with PinDesk(session, [pin_of(key)], pin_fd) as desk:
         session.say(t("cli.challenge_asks", origin=asked.origin, purpose=asked.purpose))
         with session.card(wait=wait, at=at, needs_pin=True) as opened:
             head = head_of(opened)
-            response = _answer(opened.card, asked, desk, now, last_try=last_try)
+            response = answer(opened.card, asked, desk, now, key=key, last_try=last_try)
     # The certificate in it is as good as a serial number: not for everybody's eyes.
     files.write_whole(out, _file(response.to_object()), private=True, force=force)
     _show_response(session, head, asked, out)
-
-
-def _answer(
-    card: Card, asked: Challenge, desk: PinDesk, now: datetime, *, last_try: bool
-) -> Response:
-    from jpki.verifying.login import respond as answer
-
-    counter = card.pins.counter(PinKind.AUTH)
-    refuse_early(counter, last_try=last_try)
-    return answer(card, asked, desk.take(counter), now=now, last_try=last_try)
 
 
 def _show_response(session: Session, head: Head, asked: Challenge, out: Path) -> None:

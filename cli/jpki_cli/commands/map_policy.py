@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jpki_cli import texts
 from jpki_cli.clicks import Moment, OneOf, argument, command, option
 from jpki_cli.errors import Exit
+from jpki_cli.maps import CHANNELS, LINKS, ROLES
+from jpki_cli.policies import in_language, step_words
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 
@@ -25,10 +27,6 @@ OPERATIONS = (
     "enrol", "resolve", "link", "recheck", "refresh", "consent", "withdraw", "disclose", "erase",
     "suspend", "suppress", "close", "keep-evidence", "latest-info", "read-items", "check-age",
     "use-number", "hand-number", "export",
-)  # fmt: skip
-ROLES = (
-    "signature-verifier", "authentication-verifier", "special-verifier", "platform-operator",
-    "service-provider",
 )  # fmt: skip
 PROOFS = ("none", "tap", "recheck", "face", "auth", "sign")
 DEEDS = (
@@ -69,11 +67,11 @@ def check(session: Session, policy: str) -> Exit:
 @option("--role", metavar="ROLE", type=OneOf(*ROLES))
 @option("--proof", metavar="PROOF", type=OneOf(*PROOFS))
 @option("--medium", metavar="MEDIUM", type=OneOf("card", "phone"))
-@option("--channel", metavar="KIND", type=OneOf("terminal", "staff", "online"))
+@option("--channel", metavar="KIND", type=OneOf(*CHANNELS))
 @option("--item", metavar="ITEM", multiple=True)
 @option("--receiver", metavar="NAME")
 @option("--consent", metavar="yes|no", type=OneOf("yes", "no"))
-@option("--link", metavar="KIND", type=OneOf("old-new", "sign-auth", "card-phone"))
+@option("--link", metavar="KIND", type=OneOf(*LINKS))
 @option("--confirmed-before", metavar="yes|no", type=OneOf("yes", "no"))
 @option("--child", is_flag=True)
 @option("--guardian", metavar="yes|no", type=OneOf("yes", "no"))
@@ -188,10 +186,10 @@ def _finding(finding: Finding) -> str:
 def _show_check(screen: Screen, policy: Policy, findings: Sequence[Finding], errors: int) -> None:
     screen.line((f"{policy.name}  {policy.version}", "strong"))
     for service in policy.services:
-        screen.line(f"  {service.id}  {_in_language(service.title)}")
+        screen.line(f"  {service.id}  {in_language(service.title)}")
         for purpose in service.purposes:
             screen.line(f"    {purpose.id}  {purpose.legal_basis or '–'}")
-            if other := _in_language(purpose.alternative_path):
+            if other := in_language(purpose.alternative_path):
                 screen.line((f"      {t('policy.alternative', words=other)}", "quiet"))
     for f in findings:
         head = (t(f"policy.level.{f.level.value}"), _LEVELS[f.level.value])
@@ -215,14 +213,8 @@ def _explain_json(policy: Policy, result: Explanation) -> dict[str, object]:
         "assumed": {name: str(getattr(result.request, name)) for name in result.assumed},
         "alternative_path": dict(purpose.alternative_path) if purpose else {},
         "decision": decision_json(result.decision),
-        "text": _words(result.decision.decisive),
+        "text": step_words(result.decision.decisive),
     }
-
-
-def _words(step: Step) -> str:
-    if step.prohibition:
-        return t(f"policy.prohibition.{step.code}", **step.values)
-    return t(f"policy.step.{step.code}.{step.outcome.value}", **step.values)
 
 
 def _show_explanation(screen: Screen, policy: Policy, result: Explanation) -> None:
@@ -230,7 +222,7 @@ def _show_explanation(screen: Screen, policy: Policy, result: Explanation) -> No
     style = {"allowed": "valid", "conditional": "cannot_tell"}.get(decision.outcome, "invalid")
     head = (t(f"policy.outcome.{decision.outcome.value}"), style)
     screen.line(head, f"  {decision.rule}  {decision.article}")
-    screen.paragraph(_words(decision.decisive))
+    screen.paragraph(step_words(decision.decisive))
     for name in result.assumed:
         value = str(getattr(result.request, name))
         screen.line((t("policy.assumed", name=t(f"policy.fact.{name}"), value=value), "quiet"))
@@ -251,7 +243,7 @@ def _show_explanation(screen: Screen, policy: Policy, result: Explanation) -> No
 def _step(screen: Screen, step: Step, outcome: str) -> None:
     head = (outcome, _STYLES.get(step.outcome.value, "quiet"))
     place = f"{step.prohibition} {step.rule}".strip()
-    _indented(screen, head, f"{place}  {step.article}".rstrip(), _words(step))
+    _indented(screen, head, f"{place}  {step.article}".rstrip(), step_words(step))
 
 
 def _indented(screen: Screen, head: tuple[str, str], place: str, words: str) -> None:
@@ -268,12 +260,7 @@ def _close(screen: Screen, policy: Policy, result: Explanation) -> None:
     )
     screen.line()
     if purpose is not None and purpose.alternative_path:
-        words = _in_language(purpose.alternative_path)
+        words = in_language(purpose.alternative_path)
         screen.paragraph(t("policy.alternative", words=words))
     screen.paragraph(t("policy.which", name=policy.name, version=policy.version))
     screen.paragraph(t("policy.not_advice"))
-
-
-def _in_language(words: Any) -> str:
-    """In the language of this run, else in the other."""
-    return str(words.get(texts.language()) or next(iter(words.values()), ""))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki map enrol|resolve|erase|disclose``: what a holder opens with the own card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jpki_cli import resolutions
+from jpki_cli.clicks import command
+from jpki_cli.errors import Exit
+from jpki_cli.presenting import present, presenting_options
+from jpki_cli.render import clean, rfc3339
+from jpki_cli.session import Session
+from jpki_cli.texts import t, words
+
+if TYPE_CHECKING:
+    from jpki.mapping.answers import Resolution
+    from jpki.mapping.disclosure import View
+    from jpki.mapping.presentation import Presentation, Rejected
+    from jpki.mapping.service import Map
+    from jpki.mapping.sitting import Asker
+    from jpki_cli.screen import Screen
+
+
+@command("enrol")
+@presenting_options
+def enrol(session: Session, **given: Any) -> Exit:
+    from jpki.mapping.policy import Operation
+
+    answered = present(
+        session, given, Operation.ENROL, lambda table, proof, asker: table.enrol(proof, asker)
+    )
+    return resolutions.finish(session, answered)
+
+
+@command("resolve")
+@presenting_options
+def resolve(session: Session, **given: Any) -> Exit:
+    from jpki.mapping.policy import Operation
+
+    answered = present(
+        session, given, Operation.RESOLVE, lambda table, proof, asker: table.resolve(proof, asker)
+    )
+    return resolutions.finish(session, answered)
+
+
+@command("erase")
+@presenting_options
+def erase(session: Session, **given: Any) -> Exit:
+    from jpki.mapping.policy import Operation
+
+    answered = present(
+        session, given, Operation.ERASE, lambda table, proof, asker: table.erase(proof, asker)
+    )
+    return resolutions.finish(session, answered)
+
+
+@command("disclose")
+@presenting_options
+def disclose(session: Session, **given: Any) -> Exit:
+    from jpki.mapping.disclosure import Disclosure, View
+    from jpki.mapping.policy import Operation
+
+    view = View()
+
+    def work(table: Map, proof: Presentation | Rejected, asker: Asker) -> Resolution:
+        nonlocal view
+        disclosed = table.disclose(proof, asker)
+        view = disclosed.view
+        return disclosed.resolution
+
+    answered = present(session, given, Operation.DISCLOSE, work)
+    if session.json:
+        session.emit(Disclosure(answered.resolution, view).to_object())
+        return resolutions.exit_of(answered.resolution)
+    screen = session.screen()
+    resolutions.show_test(screen, answered)
+    resolutions.show(screen, answered.resolution)
+    if answered.resolution.done:
+        _show(screen, view)
+    return resolutions.exit_of(answered.resolution)
+
+
+def _show(screen: Screen, view: View) -> None:
+    """The three lists, newest access first; nothing is left out because it is empty."""
+    accesses = [
+        (
+            rfc3339(a.at), words(f"map.operation.{a.operation}", a.operation),
+            clean(a.purpose) or "–", a.article or "–",
+            words(f"map.outcome.{a.outcome}", a.outcome), clean(a.who), clean(a.receiver),
+        )
+        for a in view.accesses
+    ]  # fmt: skip
+    consents = [
+        (rfc3339(c.starts_at), rfc3339(c.ends_at), c.purpose, ", ".join(map(clean, c.items)),
+         clean(c.notice), t(f"map.consent.{c.state}"))
+        for c in view.consents
+    ]  # fmt: skip
+    links = [
+        (rfc3339(one.at), t(f"map.link.{one.kind}"), t(f"map.evidence.{one.evidence}"), one.article)
+        for one in view.links
+    ]
+    for title, rows in (
+        (t("map.accesses", n=len(accesses)), accesses),
+        (t("map.consents", n=len(consents)), consents),
+        (t("map.links", n=len(links)), links),
+    ):
+        screen.line()
+        screen.line((title, "strong"))
+        screen.table(rows)

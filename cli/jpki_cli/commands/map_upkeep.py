@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki map init`` makes a map, test or production for life; ``rotate`` renews its index keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from jpki_cli.clicks import Moment, UsageFault, command, option
+from jpki_cli.maps import Place, map_options, named_environment, opened_store, upkeep_options
+from jpki_cli.policies import in_language
+from jpki_cli.session import Session
+from jpki_cli.texts import t
+
+
+@command("init")
+@map_options
+@option("--extend", is_flag=True)
+@option("--at", metavar="TIME", type=Moment())
+def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> None:
+    from jpki.certificate.kinds import Environment
+    from jpki.mapping.keys import read_keys
+    from jpki.mapping.opening import create_map, extend_map
+
+    environment = named_environment(session) or Environment.PRODUCTION
+    if at is not None and environment is not Environment.TEST:
+        raise UsageFault("usage_map_at")
+    place = Place.from_options(session, given)
+    policy = place.load_policy()
+    if extend:
+        new = extend_map(place.db, place.key_file, policy)
+        environment = read_keys(place.key_file).environment
+    else:
+        now = session.app.clock() if at is None else at
+        create_map(place.db, place.key_file, policy, environment, now=now)
+        new = tuple(service.id for service in policy.services)
+    if session.json:
+        session.emit(
+            {
+                "schema": "jpki.map.init/1",
+                "environment": environment.value,
+                "policy": policy.name,
+                "version": policy.version,
+                "key_file": str(place.key_file),
+                "services": list(new),
+            }
+        )
+        return
+    screen = session.screen()
+    screen.line((t("map.extended" if extend else "map.made"), "strong"))
+    screen.line(t(f"map.environment.{environment.value}"))
+    screen.table([(s.id, in_language(s.title)) for s in policy.services if s.id in new] or [("–",)])
+    screen.paragraph(t("map.keep_apart", path=str(place.key_file)))
+
+
+@command("rotate")
+@upkeep_options
+@option("--service", metavar="ID")
+def rotate(session: Session, service: str | None, **given: Any) -> None:
+    from jpki.mapping import rotation
+
+    with opened_store(session, given) as (store, keys):
+        if service is None:
+            if len(keys.services) != 1:
+                raise UsageFault("usage_missing", option="--service")
+            (service,) = keys.services
+        epoch = rotation.rotate(store, keys, service).service(service).epoch
+    if session.json:
+        session.emit({"schema": "jpki.map.rotation/1", "service": service, "epoch": epoch})
+        return
+    session.screen().paragraph(t("map.rotated", service=service, epoch=epoch))
