@@ -24,6 +24,11 @@ SHA384_ECDSA: Final = bytes.fromhex("300a06082a8648ce3d040303")
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
 
+# Made once: they have no state, and a million signatures a minute would each make them anew.
+_PADDING: Final = padding.PKCS1v15()
+_SHA256: Final = Prehashed(SHA256())
+_ECDSA_SHA384: Final = ec.ECDSA(Prehashed(SHA384()))
+
 
 def algorithm_allowed(identifier: bytes, environment: Environment) -> bool:
     """Whether a signature AlgorithmIdentifier (DER) is on the list."""
@@ -60,10 +65,10 @@ def signature_fits(
         if identifier == SHA256_RSA and isinstance(key, rsa.RSAPublicKey):
             # Hashed here, so that a view of a large list is not copied.
             digest = hashlib.sha256(data).digest()
-            key.verify(signature, digest, padding.PKCS1v15(), Prehashed(SHA256()))
+            key.verify(signature, digest, _PADDING, _SHA256)
         elif identifier == SHA384_ECDSA and isinstance(key, ec.EllipticCurvePublicKey):
             digest = hashlib.sha384(data).digest()
-            key.verify(signature, digest, ec.ECDSA(Prehashed(SHA384())))
+            key.verify(signature, digest, _ECDSA_SHA384)
         else:
             return False
     except InvalidSignature:

@@ -8,6 +8,7 @@ never by name alone. Source: [CA-DER], [RFC5280 6.1].
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from jpki.certificate import extensions
 from jpki.certificate.certificate import Certificate
@@ -23,6 +24,8 @@ from jpki.validation.algorithms import (
 from jpki.validation.times import rfc3339, to_second
 from jpki.validation.trust import PINS, Anchor, TrustStore, pin_by_key_id
 from jpki.verdict import Check, Outcome
+
+SIGNATURE_WRONG: Final = "signature_wrong"
 
 
 def find_anchor(certificate: Certificate, store: TrustStore) -> Anchor | Check:
@@ -47,21 +50,27 @@ def signed_by(certificate: Certificate, anchor: Anchor) -> bool:
 
 def check_path(certificate: Certificate, anchor: Anchor, environment: Environment) -> Check:
     """Algorithm, signature, authority key identifier, and the root's right to sign."""
-    code = _path_fault(certificate, anchor, environment)
+    return path_found(anchor, _path_fault(certificate, anchor, environment))
+
+
+def path_found(anchor: Anchor, fault: str | None) -> Check:
+    """The ``path`` check below ``anchor``; ``fault`` is what is wrong with it, or None."""
     values = {"family": anchor.family.value if anchor.family else "unknown"}
-    if code is not None:
-        return Check("path", Outcome.INVALID, code, values)
+    if fault is not None:
+        return Check("path", Outcome.INVALID, fault, values)
     return Check("path", Outcome.VALID, "path_good", {**values, "generation": anchor.generation})
 
 
-def check_validity(certificate: Certificate, anchor: Anchor | None, at: datetime) -> Check:
-    """The dates of the certificate, and of its root, at ``at``. Both ends are included."""
+def check_validity(
+    not_before: datetime, not_after: datetime, anchor: Anchor | None, at: datetime
+) -> Check:
+    """The dates of a certificate, and of its root, at ``at``. Both ends are included."""
     moment = to_second(at)
-    expires = rfc3339(certificate.not_after)
-    if moment < certificate.not_before:
-        begins = rfc3339(certificate.not_before)
+    expires = rfc3339(not_after)
+    if moment < not_before:
+        begins = rfc3339(not_before)
         return Check("validity", Outcome.INVALID, "not_yet_valid", {"begins": begins})
-    if moment > certificate.not_after:
+    if moment > not_after:
         return Check("validity", Outcome.INVALID, "expired", {"expires": expires})
     if anchor is not None:
         root = anchor.certificate
@@ -81,7 +90,7 @@ def _path_fault(certificate: Certificate, anchor: Anchor, environment: Environme
     if not algorithm_allowed(certificate.signature_algorithm, environment):
         return "weak_algorithm"
     if not signed_by(certificate, anchor):
-        return "signature_wrong"
+        return SIGNATURE_WRONG
     if not _names(certificate.aki, root):
         return "authority_key_id_mismatch"
     usage = root.key_usage

@@ -17,6 +17,7 @@ from jpki.errors import CertificateError
 from jpki.validation.crl_store import CrlStore, NumberMemory
 from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
+from jpki.validation.known_frames import KnownFrames, Learned
 from jpki.validation.named import AskedAbout, NamedCertificate
 from jpki.validation.ocsp_store import OcspAnswer, OcspStore
 from jpki.validation.path import check_path, check_validity, find_anchor
@@ -28,6 +29,7 @@ from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 
 _NAMES = ("certificate", "path", "profile", "validity", "revocation")
 _GENUINE = ("certificate", "path", "profile")
+_YES = (Headline.YES, Headline.YES)
 
 
 def _now() -> datetime:
@@ -65,6 +67,7 @@ class Validator:
         if at is not None and at.tzinfo is None:
             raise ValueError("a time needs its zone")
         self._trust = trust.with_candidates(chain)
+        self._environment = trust.environment.value
         self._mode = revocation
         self._preference = preference
         self._max_age = max_age
@@ -76,27 +79,41 @@ class Validator:
             verifier is not None or trust.environment is not Environment.PRODUCTION
         )
         # Where reading is not allowed the data are not even looked at.
+        answers = tuple(ocsp) if read else ()
         self._crls = CrlStore(crls if read else (), memory)
-        self._ocsp = OcspStore(ocsp if read else ())
+        self._ocsp = OcspStore(answers)
+        # An answer about one certificate says nothing about the others of its frame.
+        self._crl_decides = not answers and preference is not Preference.BOTH
+        self._frames = KnownFrames(self._ask)
 
     @property
     def trust(self) -> TrustStore:
         return self._trust
 
     def validate(
-        self, der: bytes, *, family: Family | None = None, chain: Iterable[bytes] = ()
+        self,
+        der: bytes,
+        *,
+        family: Family | None = None,
+        chain: Iterable[bytes] = (),
+        at: datetime | None = None,
     ) -> Verdict:
         """The verdict on one certificate. Never raises for what ``der`` holds.
 
         ``family``: the one the caller needs; another is refused. ``chain``: as above, for
-        this certificate only (the CA certificate of the card it came from).
+        this certificate only (the CA certificate of the card it came from). ``at``: the time
+        asked about, if not the validator's.
         """
+        moment = self._moment(at)
+        trust = self._trust.with_candidates(chain) if chain else self._trust
+        # A root that came with this certificate alone is looked at by itself.
+        known = self._frames.judge(bytes(der), family, moment) if trust is self._trust else None
+        if known is not None:
+            return self._verdict(*known)
         try:
             certificate = parse_certificate(der)
         except CertificateError as error:
             return self._unreadable(error)
-        trust = self._trust.with_candidates(chain)
-        moment = self._moment()
         found = find_anchor(certificate, trust)
         anchor = found if isinstance(found, Anchor) else None
         path = (
@@ -110,16 +127,37 @@ class Validator:
             Check("certificate", Outcome.VALID, "certificate_read"),
             path,
             profile,
-            check_validity(certificate, anchor, moment.at),
+            check_validity(certificate.not_before, certificate.not_after, anchor, moment.at),
             revocation,
         )
-        return self._verdict(checks, self._subject(certificate, anchor))
+        subject = self._subject(certificate, anchor)
+        if anchor is not None and path.outcome is Outcome.VALID and trust is self._trust:
+            self._learn(certificate, anchor, subject)
+        return self._verdict(checks, subject)
 
     def validate_many(
         self, ders: Iterable[bytes], *, family: Family | None = None
     ) -> Iterator[Verdict]:
         """One verdict for each, in order."""
         return (self.validate(der, family=family) for der in ders)
+
+    def _learn(self, certificate: Certificate, anchor: Anchor, subject: dict[str, object]) -> None:
+        """Remember what all certificates of this one's frame share, so that the next is quick."""
+        key_id = certificate.aki.key_id if certificate.aki is not None else None
+        named = self._trust.named(certificate.issuer_der)
+        if key_id is None or [root.key_id for root in named].count(key_id) != 1:
+            return
+        family = self._profile.family(certificate)
+        settled = self._unasked(family)
+        decides = settled is None and self._crl_decides
+        learned = Learned(
+            family=family,
+            profiles={f: self._profile.check(certificate, f) for f in (None, *Family)},
+            subject=subject,
+            settled=settled,
+            standing=self._crls.standing(certificate, anchor, self._max_age) if decides else None,
+        )
+        self._frames.learn(certificate, anchor, learned)
 
     def status(self, named: NamedCertificate) -> Check:
         """The ``revocation`` check of a certificate that is not at hand (現況確認).
@@ -130,7 +168,8 @@ class Validator:
             (a for a in self._trust.named(named.issuer_der) if a.key_id == named.issuer_key_id),
             None,
         )
-        return self._ask(named, anchor, None if anchor is None else anchor.family, self._moment())
+        family = None if anchor is None else anchor.family
+        return self._ask(named, anchor, family, self._moment(None))
 
     def anchor_of(self, certificate: Certificate) -> Anchor | None:
         """The root that issued the certificate by name and key id (to ask OCSP, for one)."""
@@ -143,9 +182,11 @@ class Validator:
             return True
         return self._verifier is not None and family is not None and self._verifier.covers(family)
 
-    def _moment(self) -> Moment:
+    def _moment(self, at: datetime | None) -> Moment:
         now = self._clock()
-        at = now if self._at is None else self._at
+        at = at or self._at or now
+        if at.tzinfo is None:
+            raise ValueError("a time needs its zone")
         return Moment(at=at, now=max(now, at), max_age=self._max_age)
 
     def _revocation(
@@ -158,10 +199,8 @@ class Validator:
         self, certificate: AskedAbout, anchor: Anchor | None, family: Family | None, moment: Moment
     ) -> Check:
         """What the revocation data say of a certificate whose issuer is ``anchor``."""
-        if self._mode is RevocationMode.NONE:
-            return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
-        if not self.permitted(family):
-            return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
+        if (unasked := self._unasked(family)) is not None:
+            return unasked
         if anchor is None:
             return Check("revocation", Outcome.NOT_RUN, "path_first")
         cleared = functools.partial(self._in_force, anchor=anchor, moment=moment)
@@ -171,6 +210,14 @@ class Validator:
             self._ocsp.check(certificate, anchor, moment, cleared),
         )
         return Check("revocation", finding.outcome, finding.code, finding.values)
+
+    def _unasked(self, family: Family | None) -> Check | None:
+        """The check where no revocation data of that family are looked at, whatever they say."""
+        if self._mode is RevocationMode.NONE:
+            return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
+        if not self.permitted(family):
+            return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
+        return None
 
     def _in_force(self, certificate: Certificate, anchor: Anchor, moment: Moment) -> bool:
         """Whether a CRL shows a responder's certificate to be in force."""
@@ -194,13 +241,21 @@ class Validator:
         return self._verdict((first, *rest), {})
 
     def _verdict(self, checks: tuple[Check, ...], subject: dict[str, object]) -> Verdict:
-        return Verdict(
-            checks=checks,
-            environment=self._trust.environment.value,
-            genuine=headline(c.outcome for c in checks if c.name in _GENUINE),
-            in_force=_in_force_headline(checks),
-            subject=subject,
-        )
+        genuine, in_force = _YES if _all_valid(checks) else _headlines(checks)
+        return Verdict(checks, self._environment, genuine, in_force, subject)
+
+
+def _all_valid(checks: tuple[Check, ...]) -> bool:
+    # A loop, because this is asked of every certificate and nearly always true.
+    for check in checks:  # noqa: SIM110
+        if check.outcome is not Outcome.VALID:
+            return False
+    return True
+
+
+def _headlines(checks: tuple[Check, ...]) -> tuple[Headline, Headline]:
+    genuine = headline(check.outcome for check in checks if check.name in _GENUINE)
+    return genuine, _in_force_headline(checks)
 
 
 def _in_force_headline(checks: tuple[Check, ...]) -> Headline:
