@@ -10,11 +10,11 @@ from typing import Self
 
 # First day of each era, newest first. 明治 is counted from 1868-01-01, as its year 1 is.
 _ERAS = (
-    date(2019, 5, 1),
-    date(1989, 1, 8),
-    date(1926, 12, 25),
-    date(1912, 7, 30),
-    date(1868, 1, 1),
+    (date(2019, 5, 1), "令和"),
+    (date(1989, 1, 8), "平成"),
+    (date(1926, 12, 25), "昭和"),
+    (date(1912, 7, 30), "大正"),
+    (date(1868, 1, 1), "明治"),
 )
 _JAPAN = timedelta(hours=9)
 
@@ -68,9 +68,25 @@ def era_year(day: date) -> int:
 
     The digit string on a card carries no era letter: 1952 and 2015 are both 27.
     """
-    for start in _ERAS:
+    return _era(day)[1]
+
+
+def japanese_year(day: date) -> str:
+    """The year of ``day`` as documents write it: ``昭和55年``, ``令和元年``. Raises ValueError."""
+    era, year = _era(day)
+    return f"{era}{'元' if year == 1 else year}年"
+
+
+def japanese_date(day: date) -> str:
+    """``昭和55年2月17日``. Raises ValueError before 1868."""
+    return f"{japanese_year(day)}{day.month}月{day.day}日"
+
+
+def _era(day: date) -> tuple[str, int]:
+    """Era and year in it."""
+    for start, era in _ERAS:
         if day >= start:
-            return day.year - start.year + 1
+            return era, day.year - start.year + 1
     raise ValueError("before the first era that cards know")
 
 

@@ -188,6 +188,12 @@ class FaultSpecError(JpkiError, ValueError):
     default_code = "fault_spec"
 
 
+class IssuedDocumentError(JpkiError):
+    """An issued document, its statement or an issuer's key that cannot be used. ``reason``."""
+
+    default_code = "issued_document"
+
+
 class ForgeryRefusedError(JpkiError):
     """The emulator does not carry anything under a production or J-LIS test key."""
 

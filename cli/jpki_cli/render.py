@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from jpki.dates import japanese_date
 from jpki_cli import texts
 
 if TYPE_CHECKING:
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 
 MASK = "●" * 12
 ASCII_MASK = "*" * 12
-
-# First day of each era; 元年 is year 1.
-_ERAS = (
-    (date(2019, 5, 1), "令和"),
-    (date(1989, 1, 8), "平成"),
-    (date(1926, 12, 25), "昭和"),
-    (date(1912, 7, 30), "大正"),
-    (date(1868, 1, 1), "明治"),
-)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -58,12 +50,10 @@ def birth_text(birth: date | PartialDate) -> str:
     """``昭和55年2月17日 (1980-02-17)``; an unknown part is only in the second form."""
     if not isinstance(birth, date):
         return str(birth)
-    for start, era in _ERAS:
-        if birth >= start:
-            year = birth.year - start.year + 1
-            told = "元" if year == 1 else str(year)
-            return f"{era}{told}年{birth.month}月{birth.day}日 ({birth.isoformat()})"
-    return birth.isoformat()
+    try:
+        return f"{japanese_date(birth)} ({birth.isoformat()})"
+    except ValueError:
+        return birth.isoformat()
 
 
 def sex_text(code: str) -> str:

@@ -27,7 +27,7 @@ HEADER = """\
 """
 
 NEXT_KEYS = ("sign-ca-4", "auth-ca-4", "ocsp-sign-4", "ocsp-auth-4")
-EC_KEYS = ("nextgen-auth", "nextgen-sign", *NEXT_KEYS)
+EC_KEYS = ("nextgen-auth", "nextgen-sign", "document-issuer", *NEXT_KEYS)
 WEAK_KEYS = ("weak-1024",)  # RSA 1024, to be refused
 
 

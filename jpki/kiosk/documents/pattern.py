@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The anti-copy pattern (地紋): fine dots everywhere, coarse ones inside a hidden word.
+
+Both cover the same share of the paper, so that the eye sees one grey. A copier loses the
+fine dots sooner than the coarse ones, and the word stands out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
+
+_TILE: Final = 12.0  # points
+_FINE, _COARSE = "jpki-fine", "jpki-coarse"
+_FINE_STEPS, _COARSE_STEPS = 8, 3  # dots along a tile
+_FINE_SIDE: Final = 0.32  # points
+# The same ink: the squares of side times number of dots are equal.
+_COARSE_SIDE: Final = _FINE_SIDE * _FINE_STEPS / _COARSE_STEPS
+_INK: Final = (0.45, 0.62, 0.72)
+
+
+def draw_pattern(canvas: Canvas, width: float, height: float, word: str, font: str) -> None:
+    """Cover a page (points) with the pattern; ``word`` appears on copies of it."""
+    _define(canvas, _FINE, _FINE_STEPS, _FINE_SIDE)
+    _define(canvas, _COARSE, _COARSE_STEPS, _COARSE_SIDE)
+    _tile(canvas, _FINE, width, height)
+    canvas.saveState()
+    text = canvas.beginText()
+    text.setTextRenderMode(7)  # the glyphs become the clipping path
+    size = width / (len(word) + 1)
+    text.setFont(font, size)
+    for row in range(3):
+        text.setTextOrigin(size / 2, height * (2 * row + 1) / 6 - size / 2)
+        text.textOut(word)
+    canvas.drawText(text)
+    canvas.setFillGray(1)
+    canvas.rect(0, 0, width, height, stroke=0, fill=1)
+    _tile(canvas, _COARSE, width, height)
+    canvas.restoreState()
+
+
+def _define(canvas: Canvas, name: str, steps: int, side: float) -> None:
+    canvas.beginForm(name, 0, 0, _TILE, _TILE)
+    canvas.setFillColorRGB(*_INK)
+    gap = _TILE / steps
+    for row in range(steps):
+        shift = gap / 2 if row % 2 else 0.0
+        for column in range(steps):
+            canvas.rect(column * gap + shift, row * gap, side, side, stroke=0, fill=1)
+    canvas.endForm()
+
+
+def _tile(canvas: Canvas, name: str, width: float, height: float) -> None:
+    for row in range(int(height / _TILE) + 1):
+        for column in range(int(width / _TILE) + 1):
+            canvas.saveState()
+            canvas.translate(column * _TILE, row * _TILE)
+            canvas.doForm(name)
+            canvas.restoreState()
