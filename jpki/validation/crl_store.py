@@ -123,7 +123,7 @@ class CrlStore:
         return findings
 
     def standing(
-        self, certificate: Certificate, anchor: Anchor, max_age: timedelta | None
+        self, certificate: AskedAbout, anchor: Anchor, max_age: timedelta | None
     ) -> Standing | None:
         """What holds for the certificate and all of the same issuer and points, once found
         out; None where each has to be looked at by itself."""
