@@ -10,6 +10,8 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fontTools.subset import Options, Subsetter, load_font
+from fontTools.ttLib.scaleUpem import scale_upem
 from pyhanko.pdf_utils.font import FontEngine, FontEngineFactory
 from pyhanko.pdf_utils.font.opentype import GlyphAccumulator
 from pyhanko.pdf_utils.layout import AxisAlignment, InnerScaling, Margins, SimpleBoxLayoutRule
@@ -24,6 +26,8 @@ FONT_FILES = (
     Path("/usr/share/fonts/opentype/ipaexfont-gothic/ipaexg.ttf"),
     Path("/usr/share/fonts/truetype/fonts-japanese-gothic.ttf"),
 )
+
+_UNITS = 1000  # to the em, as PDF counts widths [ISO32000 9.7.4.3]
 
 
 def find_font(path: Path | None) -> bytes:
@@ -59,6 +63,26 @@ class JapaneseFont(FontEngineFactory):
         )
 
 
+def font_for(text: str, font: bytes) -> bytes:
+    """The part of ``font`` that draws ``text``, with 1000 units to the em.
+
+    pyHanko writes the widths of a font as they are, and PDF reads them in thousandths: a
+    font with 2048 units, as IPAex has, would come out with its letters far apart.
+    """
+    options = Options()
+    options.hinting = False
+    options.notdef_outline = True
+    options.drop_tables += ["GSUB", "GPOS"]  # ligatures and kerning: nothing for a stamp
+    with load_font(io.BytesIO(font), options) as whole:
+        subsetter = Subsetter(options)
+        subsetter.populate(text=text)
+        subsetter.subset(whole)
+        scale_upem(whole, _UNITS)
+        out = io.BytesIO()
+        whole.save(out)
+    return out.getvalue()
+
+
 def stamp_style(text: str, font: bytes) -> TextStampStyle:
     """``text`` in a thin frame, made smaller until it fits."""
     fit = SimpleBoxLayoutRule(
@@ -70,7 +94,7 @@ def stamp_style(text: str, font: bytes) -> TextStampStyle:
     return TextStampStyle(
         # pyHanko puts its own values where it finds a per cent sign.
         stamp_text=text.replace("%", "%%"),
-        text_box_style=TextBoxStyle(font=JapaneseFont(font)),
+        text_box_style=TextBoxStyle(font=JapaneseFont(font_for(text, font))),
         inner_content_layout=fit,
         border_width=1,
         background=None,
