@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -65,8 +65,13 @@ class DistributionPoint:
     plain: bool
 
 
-def read_extensions(node: der.Node) -> Mapping[str, Extension]:
-    """Extensions by OID, in order. Refuses duplicates, none at all and too many."""
+def read_extensions(
+    node: der.Node, structured: Container[str] | None = None
+) -> Mapping[str, Extension]:
+    """Extensions by OID, in order. Refuses duplicates, none at all and too many.
+
+    ``structured``: OIDs whose values have to be DER; the others are octets. None: all.
+    """
     found: dict[str, Extension] = {}
     for item in node.reader().rest():
         if item.tag != der.SEQUENCE:
@@ -82,7 +87,8 @@ def read_extensions(node: der.Node) -> Mapping[str, Extension]:
             raise der.DerError("duplicate_extension", item.start)
         if len(found) == MAX_EXTENSIONS:
             raise der.DerError("too_many", item.start)
-        der.check_strict(value.value)
+        if structured is None or oid in structured:
+            der.check_strict(value.value)
         found[oid] = Extension(flag is not None, value.value)
     if not found:
         raise der.DerError("no_extensions", node.start)

@@ -6,10 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
-from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment, rfc3339
 from jpki.verdict import Outcome
+
+
+class Dated(Protocol):
+    """What is asked about, as far as its status depends on it: when it expires."""
+
+    @property
+    def not_after(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ def combine_findings(findings: Iterable[Finding]) -> Finding:
 
 
 def judge_revoked(
-    since: datetime, reason: str, certificate: AskedAbout, source: Source, moment: Moment
+    since: datetime, reason: str, certificate: Dated, source: Source, moment: Moment
 ) -> Finding:
     """A revoked certificate at ``moment.at``: revoked, or revoked only later.
 
@@ -65,7 +72,7 @@ def judge_revoked(
     return Finding(Outcome.VALID, "revoked_later", values, rank=1)
 
 
-def judge_good(certificate: AskedAbout, source: Source) -> Finding:
+def judge_good(certificate: Dated, source: Source) -> Finding:
     """A certificate that is not listed: good, unless it had expired and dropped off by then."""
     if certificate.not_after < source.this_update:
         return Finding(Outcome.CANNOT_TELL, f"{source.name}_after_expiry", source.values, rank=90)

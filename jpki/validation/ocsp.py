@@ -168,7 +168,9 @@ def _certificates(node: der.Node | None) -> tuple[bytes, ...]:
 
 
 def _extensions(node: der.Node | None) -> Mapping[str, Extension]:
-    return {} if node is None else extensions.read_extensions(der.only(node, der.SEQUENCE))
+    if node is None:
+        return {}
+    return extensions.read_extensions(der.only(node, der.SEQUENCE), structured={NONCE})
 
 
 def _single(node: der.Node) -> SingleAnswer:

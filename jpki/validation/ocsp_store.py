@@ -19,7 +19,7 @@ from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment
 from jpki.errors import CertificateError, RevocationDataError
 from jpki.validation.algorithms import key_allowed, signature_fits
-from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.findings import Dated, Finding, Source, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
 from jpki.validation.ocsp import BasicAnswer, SingleAnswer, parse_ocsp
 from jpki.validation.path import signed_by
@@ -98,10 +98,10 @@ class OcspStore:
             try:
                 parsed = parse_ocsp(given.der)
             except RevocationDataError as error:
-                self._misses.append(_miss("ocsp_malformed", {"reason": error.values["reason"]}))
+                self._misses.append(ocsp_miss("ocsp_malformed", {"reason": error.values["reason"]}))
                 continue
             if isinstance(parsed, str):
-                self._misses.append(_miss("ocsp_refused", {"status": parsed}))
+                self._misses.append(ocsp_miss("ocsp_refused", {"status": parsed}))
             else:
                 self._held.append(_Held(parsed, given.nonce))
 
@@ -116,13 +116,13 @@ class OcspStore:
         for held in self._held:
             singles = [s for s in held.answer.answers if s.cert_id.is_of(certificate, anchor)]
             if not singles:
-                findings.append(_miss("ocsp_other_certificate"))
+                findings.append(ocsp_miss("ocsp_other_certificate"))
                 continue
             code = _answer_fault(held, anchor, moment, cleared)
             if code is not None:
-                findings.append(_miss(code))
+                findings.append(ocsp_miss(code))
             else:
-                findings += [_judge(single, certificate, moment) for single in singles]
+                findings += [judge_single(single, certificate, moment) for single in singles]
         return findings
 
 
@@ -191,28 +191,30 @@ def _may_answer(
     )
 
 
-def _judge(single: SingleAnswer, certificate: AskedAbout, moment: Moment) -> Finding:
+def judge_single(single: SingleAnswer, certificate: Dated, moment: Moment) -> Finding:
+    """What one answer, already believed, says of the certificate it is about."""
     values: dict[str, object] = {"this_update": rfc3339(single.this_update)}
     if single.next_update is not None:
         values["next_update"] = rfc3339(single.next_update)
     source = Source("ocsp", single.this_update, values)
     if single.this_update > moment.now + CLOCK_SKEW:
-        return _miss("ocsp_future", values)
+        return ocsp_miss("ocsp_future", values)
     if single.since is not None:
         return judge_revoked(single.since, single.reason, certificate, source, moment)
     fault = moment.fault(min(single.this_update, moment.now), single.next_update)
     if fault is not None:
-        return _miss(_TIME_FAULTS.get(fault, f"ocsp_{fault}"), values)
+        return ocsp_miss(_TIME_FAULTS.get(fault, f"ocsp_{fault}"), values)
     if single.status == "unknown":
         # The issuer says it does not know the certificate: no «good» outweighs that.
-        return _miss("ocsp_unknown", values, decisive=True)
+        return ocsp_miss("ocsp_unknown", values, decisive=True)
     return judge_good(certificate, source)
 
 
 _TIME_FAULTS: Final = {"expired": "ocsp_stale"}
 
 
-def _miss(
+def ocsp_miss(
     code: str, values: Mapping[str, object] | None = None, *, decisive: bool = False
 ) -> Finding:
+    """The finding that an answer tells nothing, and how near it came."""
     return Finding(Outcome.CANNOT_TELL, code, values or {}, rank=_RANKS[code], decisive=decisive)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any X.509 certificate, read strictly, and the rules of the profile a library lets pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from jpki.certificate import der, extensions
+from jpki.certificate.extensions import AuthorityKeyId, BasicConstraints, Extension
+from jpki.certificate.names import parse_name
+from jpki.errors import CertificateError
+from jpki.validation.rfc5280.points import Point, directory_key, read_points
+
+MAX_SIZE: Final = 512 * 1024
+_MAX_NODES: Final = 30_000
+
+POLICY_MAPPINGS: Final = "2.5.29.33"
+POLICY_CONSTRAINTS: Final = "2.5.29.36"
+NAME_CONSTRAINTS: Final = "2.5.29.30"
+FRESHEST: Final = "2.5.29.46"
+INHIBIT_ANY: Final = "2.5.29.54"
+_SUBJECT_INFO: Final = "1.3.6.1.5.5.7.1.11"
+
+# Extensions of which [RFC5280 4.2] says what they have to be.
+_NEVER_CRITICAL: Final = frozenset(
+    {
+        extensions.SUBJECT_KEY_ID,
+        extensions.AUTHORITY_KEY_ID,
+        extensions.AUTHORITY_INFO,
+        _SUBJECT_INFO,
+        FRESHEST,
+    }
+)
+_AUTHORITIES_ONLY: Final = frozenset(
+    {NAME_CONSTRAINTS, POLICY_CONSTRAINTS, INHIBIT_ANY, POLICY_MAPPINGS}
+)
+# What is processed, by us or by the library below; any other critical one is refused.
+_UNDERSTOOD: Final = frozenset(
+    {
+        extensions.KEY_USAGE,
+        extensions.SUBJECT_ALT_NAME,
+        extensions.BASIC_CONSTRAINTS,
+        extensions.CRL_POINTS,
+        extensions.POLICIES,
+        extensions.EXTENDED_KEY_USAGE,
+        extensions.OCSP_NO_CHECK,
+        *_AUTHORITIES_ONLY,
+    }
+)
+_STRUCTURED: Final = _UNDERSTOOD | _NEVER_CRITICAL | {extensions.ISSUER_ALT_NAME}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AnyCertificate:
+    """A certificate whose form is right. Nothing in it is believed yet.
+
+    ``issuer``, ``subject``: keys under which equal names are equal. ``version``: 1, 2 or 3.
+    """
+
+    der: bytes
+    version: int
+    tbs: bytes
+    algorithm: bytes
+    signature: bytes
+    serial: bytes
+    issuer_der: bytes
+    subject_der: bytes
+    issuer: object
+    subject: object
+    not_before: datetime
+    not_after: datetime
+    spki: bytes
+    key_bits: bytes
+    extensions: Mapping[str, Extension]
+    authority: AuthorityKeyId | None
+    key_id: bytes | None
+    key_usage: frozenset[int] | None
+    purposes: tuple[str, ...]
+    constraints: BasicConstraints | None
+    points: tuple[Point, ...]
+
+    @property
+    def is_ca(self) -> bool:
+        return self.constraints is not None and self.constraints.ca
+
+    @property
+    def self_issued(self) -> bool:
+        return self.issuer == self.subject
+
+    @property
+    def critical(self) -> frozenset[str]:
+        return frozenset(oid for oid, ext in self.extensions.items() if ext.critical)
+
+    def may(self, usage: int) -> bool:
+        """Whether the key usage allows it; without the extension everything is allowed."""
+        return self.key_usage is None or usage in self.key_usage
+
+
+def read_certificate(data: bytes) -> AnyCertificate:
+    """Reads one DER certificate of any version. Raises CertificateError.
+
+    Refused: what is not DER, oversize, rules of the version, an extension twice, differing
+    signature algorithms inside and outside. Source: [RFC5280 4.1].
+    """
+    data = bytes(data)
+    place = "certificate"
+    try:
+        if len(data) > MAX_SIZE:
+            raise der.DerError("too_large", 0)
+        der.check_strict(data, max_nodes=_MAX_NODES)
+        outer = der.whole(data).reader()
+        tbs, algorithm = outer.next(der.SEQUENCE), outer.next(der.SEQUENCE)
+        signature = der.bits(outer.next(der.BIT_STRING))
+        outer.done()
+        return _Reader(data, tbs, algorithm, signature).read()
+    except der.DerError as error:
+        raise CertificateError(reason=error.reason, field=place) from None
+
+
+class _Reader:
+    def __init__(self, data: bytes, tbs: der.Node, algorithm: der.Node, signature: bytes) -> None:
+        self._data, self._tbs, self._algorithm = data, tbs, algorithm
+        self._signature = signature
+
+    def read(self) -> AnyCertificate:
+        reader = self._tbs.reader()
+        version = _version(reader.optional(0xA0))
+        serial = reader.next(der.INTEGER)
+        inner, issuer, validity, subject, spki = (reader.next(der.SEQUENCE) for _ in range(5))
+        unique = [reader.optional(tag) for tag in (0x81, 0x82)]
+        wrapped = reader.optional(0xA3)
+        reader.done()
+        if (any(unique) and version < 2) or (wrapped is not None and version != 3):
+            raise der.DerError("version", self._tbs.start)
+        if inner.raw != self._algorithm.raw:
+            raise der.DerError("algorithms_differ", inner.start)
+        if len(serial.value) > 20:
+            raise der.DerError("serial", serial.start)
+        if not issuer.value:
+            raise der.DerError("empty_issuer", issuer.start)
+        found: Mapping[str, Extension] = {}
+        if wrapped is not None:
+            inside = der.only(wrapped, der.SEQUENCE)
+            found = extensions.read_extensions(inside, structured=_STRUCTURED)
+        not_before, not_after = _validity(validity)
+        parse_name(issuer.raw)
+        parse_name(subject.raw)
+        return AnyCertificate(
+            der=self._data,
+            version=version,
+            tbs=self._tbs.raw,
+            algorithm=self._algorithm.raw,
+            signature=self._signature,
+            serial=serial.value,
+            issuer_der=issuer.raw,
+            subject_der=subject.raw,
+            issuer=directory_key(issuer.raw),
+            subject=directory_key(subject.raw),
+            not_before=not_before,
+            not_after=not_after,
+            spki=spki.raw,
+            key_bits=_key_bits(spki),
+            extensions=found,
+            authority=_one(found, extensions.AUTHORITY_KEY_ID, extensions.authority_key_id),
+            key_id=_one(found, extensions.SUBJECT_KEY_ID, extensions.subject_key_id),
+            key_usage=_one(found, extensions.KEY_USAGE, extensions.key_usage),
+            purposes=_one(found, extensions.EXTENDED_KEY_USAGE, extensions.purposes) or (),
+            constraints=_one(found, extensions.BASIC_CONSTRAINTS, extensions.basic_constraints),
+            points=_one(found, extensions.CRL_POINTS, read_points) or (),
+        )
+
+
+def profile_fault(certificate: AnyCertificate, *, last: bool) -> str | None:
+    """The rule of [RFC5280 4.2] that a certificate below the anchor breaks (a code), or None.
+
+    ``last``: it is the one asked about, not an authority between it and the anchor.
+    """
+    there = certificate.extensions.keys()
+    if not any(certificate.serial):  # negative ones are there and are handled, zero is not
+        return "serial"
+    if not certificate.is_ca and there & _AUTHORITIES_ONLY:
+        return "authority_extension"
+    if not certificate.is_ca and extensions.KEY_CERT_SIGN in (certificate.key_usage or ()):
+        return "key_usage"
+    if not last and certificate.version != 3:
+        return "version"
+    named = last and extensions.SUBJECT_ALT_NAME in certificate.critical
+    if not named and not der.whole(certificate.subject_der).value:
+        return "empty_subject"
+    return extension_fault(certificate)
+
+
+def names_in(certificate: AnyCertificate) -> int:
+    """About how many names it has, or constraints on names: items two levels down."""
+    count = 1
+    for oid in (extensions.SUBJECT_ALT_NAME, NAME_CONSTRAINTS):
+        extension = certificate.extensions.get(oid)
+        if extension is None:
+            continue
+        for item in der.whole(extension.value).reader().rest():
+            count += 1 + (sum(1 for _ in item.reader().rest()) if item.tag & 0x20 else 0)
+    return count
+
+
+def extension_fault(certificate: AnyCertificate) -> str | None:
+    """The rule on extensions that any certificate of a path breaks, its anchor too."""
+    critical, there = certificate.critical, certificate.extensions.keys()
+    if critical - _UNDERSTOOD - _NEVER_CRITICAL:
+        return "critical_extension"
+    if critical & _NEVER_CRITICAL or NAME_CONSTRAINTS in there - critical:
+        return "criticality"
+    return None
+
+
+def _version(node: der.Node | None) -> int:
+    if node is None:
+        return 1
+    number = der.integer(der.only(node, der.INTEGER))
+    if number not in (1, 2):  # v1 is the default and not written in DER
+        raise der.DerError("version", node.start)
+    return number + 1
+
+
+def _validity(node: der.Node) -> tuple[datetime, datetime]:
+    reader = node.reader()
+    times = read_time(reader.next()), read_time(reader.next())
+    reader.done()
+    return times
+
+
+def read_time(node: der.Node) -> datetime:
+    """A time of either kind. That early dates are UTCTime binds issuers only."""
+    return der.time(node, generalized_only=node.tag == der.GENERALIZED_TIME)
+
+
+def _key_bits(spki: der.Node) -> bytes:
+    reader = spki.reader()
+    reader.next(der.SEQUENCE)
+    bits = der.bits(reader.next(der.BIT_STRING))
+    reader.done()
+    return bits
+
+
+def _one(found: Mapping[str, Extension], oid: str, read: Callable[[bytes], _T]) -> _T | None:
+    extension = found.get(oid)
+    return None if extension is None else read(extension.value)
