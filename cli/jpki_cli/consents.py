@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 
 def terms(purpose: Purpose, items: Iterable[str], notice: str | None) -> tuple[frozenset[str], str]:
-    """Items and notice. Raises UsageFault where neither call nor policy names them."""
+    """Items and notice. Raises UsageFault where neither call nor policy has a notice."""
     chosen, version = frozenset(items) or purpose.data_items, notice or purpose.notice
-    if not chosen:
-        raise UsageFault("usage_missing", option="--item")
     if not version:
         raise UsageFault("usage_missing", option="--notice")
     return chosen, version

@@ -86,6 +86,10 @@ def _ground(policy: Policy, purpose: Purpose, place: str) -> Iterator[Finding]:
         yield _warning("ordinance_not_named", place, "R5", str(purpose.legal_basis or ""))
     if purpose.category is Category.CONTRACT and not purpose.consent:
         yield _error("contract_without_consent", place, "R8", str(purpose.legal_basis or ""))
+    # A withdrawal ends the consents of the purpose it is asked for.
+    if purpose.consent and Operation.WITHDRAW not in purpose.operations:
+        article = "公的個人認証法18条3項"
+        yield _warning("consent_without_withdrawal", place, "R8", article)
 
 
 def _rights(service: Service) -> Iterator[Finding]:

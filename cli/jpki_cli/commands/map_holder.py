@@ -87,7 +87,7 @@ def _show(screen: Screen, view: View) -> None:
         (
             rfc3339(a.at), words(f"map.operation.{a.operation}", a.operation),
             clean(a.purpose) or "–", a.article or "–",
-            words(f"map.outcome.{a.outcome}", a.outcome), clean(a.who), clean(a.receiver),
+            words(f"map.outcome.{a.outcome}", a.outcome), _who(a.who), clean(a.receiver),
         )
         for a in view.accesses
     ]  # fmt: skip
@@ -108,3 +108,8 @@ def _show(screen: Screen, view: View) -> None:
         screen.line()
         screen.line((title, "strong"))
         screen.table(rows)
+
+
+def _who(who: str) -> str:
+    """Roles in words; an actor, where the policy names them, as written."""
+    return ", ".join(words(f"map.role.{one}", clean(one)) for one in who.split(","))

@@ -37,6 +37,8 @@ def test_the_good_one_has_no_findings() -> None:
         ({"legal_basis": basis("図書館法", "1条")}, "warning", "ordinance_not_named", "R5"),
         ({"legal_basis": basis("公的個人認証法", "36条"), "category": "contract"}, "error",
          "contract_without_consent", "R8"),
+        ({"consent": True, "operations": ["enrol", "resolve"], "evidence": None}, "warning",
+         "consent_without_withdrawal", "R8"),
         ({"category": "statutory", "legal_basis": basis("番号法", "9条1項", matter="x")},
          "warning", "matter_unknown", "R5"),
         ({"data_items": ["number"]}, "error", "number_without_ground", "R8"),
