@@ -32,6 +32,12 @@ def _ask_pin(question: str) -> bytearray:
     return ask_terminal(question)
 
 
+def _ask_yes(question: str) -> bool:
+    from jpki_cli.prompts import ask_yes
+
+    return ask_yes(question)
+
+
 def _host(env: Mapping[str, str], encoding: str, language: str) -> Any:
     from jpki.doctor import RealHost
 
@@ -47,7 +53,8 @@ class App:
     """The world: card, PIN, clock, streams, environment.
 
     ``open_card``: as ``jpki.open.open_card``. ``ask_pin``: a question to a person, answered
-    in a buffer that the caller wipes. ``has_terminal``: whether anybody is there to ask.
+    in a buffer that the caller wipes. ``ask_yes``: one that is answered yes or no.
+    ``has_terminal``: whether anybody is there to ask.
     ``host``: the machine that ``jpki doctor`` looks at.
     """
 
@@ -56,6 +63,7 @@ class App:
     env: Mapping[str, str]
     open_card: Callable[..., Any] = _open_card
     ask_pin: Callable[[str], bytearray] = _ask_pin
+    ask_yes: Callable[[str], bool] = _ask_yes
     has_terminal: Callable[[], bool] = _terminal
     clock: Callable[[], datetime] = _now
     host: Callable[[Mapping[str, str], str, str], Any] = _host

@@ -6,8 +6,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from jpki_cli.clicks import UsageFault
 
@@ -26,12 +27,22 @@ def write_whole(path: Path, data: bytes, *, private: bool, force: bool) -> None:
     ``private``: mode 0600. Raises UsageFault if it exists and not ``force``, InputFileError if
     it cannot be written.
     """
+    with new_file(path, private=private, force=force) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, private: bool, force: bool) -> Iterator[BinaryIO]:
+    """A file that is written beside ``path`` and moved there when the block ends well.
+
+    If it does not, nothing is left. Raises as :func:`write_whole`.
+    """
     check_target(path, force=force)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "wb") as file:
-            file.write(data)
+        with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         _move(beside, path, force=force)

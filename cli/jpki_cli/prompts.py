@@ -78,6 +78,13 @@ def ask_terminal(question: str) -> bytearray:
         sys.stderr.flush()
 
 
+def ask_yes(question: str) -> bool:
+    """Ask on stderr; yes is ``y``, ``yes`` or ``はい``, anything else is no."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")
+
+
 def _ask_unix() -> bytearray:
     with _echo_off(sys.stdin.fileno()), io.FileIO(0, "rb", closefd=False) as source:
         return _line(source)

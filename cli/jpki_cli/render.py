@@ -130,6 +130,16 @@ def value_json(value: object) -> object:
     return str(value)
 
 
+def check_json(check: Check) -> dict[str, object]:
+    """One check of a verdict."""
+    return {
+        "name": check.name,
+        "outcome": check.outcome.value,
+        "code": check.code,
+        "reason": reason(check),
+    }
+
+
 def verdict_json(verdict: Verdict, *, test: bool) -> dict[str, object]:
     """``jpki.verdict/1``."""
     return {
@@ -139,14 +149,6 @@ def verdict_json(verdict: Verdict, *, test: bool) -> dict[str, object]:
         "test": test,
         "genuine": verdict.genuine.value if verdict.genuine else None,
         "in_force": verdict.in_force.value if verdict.in_force else None,
-        "checks": [
-            {
-                "name": check.name,
-                "outcome": check.outcome.value,
-                "code": check.code,
-                "reason": reason(check),
-            }
-            for check in verdict.checks
-        ],
+        "checks": [check_json(check) for check in verdict.checks],
         "subject": value_json(dict(verdict.subject)),
     }

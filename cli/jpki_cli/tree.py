@@ -28,6 +28,8 @@ TREE: Tree = {
         "change": "jpki_cli.commands.pin:change",
         "unblock": "jpki_cli.commands.pin:unblock",
     },
+    "sign": "jpki_cli.commands.sign:sign",
+    "verify": "jpki_cli.commands.verify:verify",
     "auth": {
         "challenge": "jpki_cli.commands.auth:challenge",
         "respond": "jpki_cli.commands.auth:respond",

@@ -47,22 +47,23 @@ class KeyFile:
         return self._key.sign(digest, padding.PKCS1v15(), prehashed)
 
 
-def load_key_file(path: Path, certificates: Path | None = None) -> KeyFile:
-    """An unencrypted PEM key, and its certificate: in the same file or in ``certificates``.
+def load_key_file(path: Path, *, test_only: bool = True) -> KeyFile:
+    """An unencrypted PEM file with a key, its certificate, and the chain after that.
 
-    The first certificate is the key's, the others are its chain. Raises InputFileError, and
-    SigningError ``signing_key_of_card`` for a certificate that belongs to a card: its key
-    never leaves it.
+    ``test_only``: take none but the test PKI's: a holder's key never leaves its card. Raises
+    InputFileError, and SigningError ``signing_key_of_card`` for a certificate of JPKI itself,
+    ``signing_key_not_test`` for another that is not of the test PKI.
     """
     data = _read(path)
-    named = certificates or path
     try:
-        ders = load_certificates(_read(named))
+        ders = load_certificates(data)
         own = parse_certificate(ders[0])
     except CertificateError as exc:
-        raise InputFileError(path=str(named), reason=str(exc.values["reason"])) from exc
+        raise InputFileError(path=str(path), reason=str(exc.values["reason"])) from exc
     if own.environment in _OURS:
         raise SigningError("signing_key_of_card")
+    if test_only and own.environment is not Environment.TEST:
+        raise SigningError("signing_key_not_test")
     try:
         key = load_pem_private_key(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:

@@ -196,7 +196,7 @@ def _as_ours(library: Any) -> Iterator[None]:
     except library.UserNotLoggedIn:
         raise TokenError(reason="wants_pin_again") from None
     except (library.PKCS11Error, OSError) as exc:
-        raise TokenError(reason="refused", fault=type(exc).__name__) from None
+        raise TokenError(reason="module_refused", fault=type(exc).__name__) from None
 
 
 def _certificates(

@@ -141,7 +141,7 @@ class _OneSigner:
         if self.info.hash is None or (self.info.hash == "sha1" and not self.judge.history):
             return Check(name, Outcome.INVALID, "hash_sha1" if self.info.hash else "hash_not_known")
         if not self._fits(certificate):
-            return Check(name, Outcome.INVALID, "signature_wrong")
+            return Check(name, Outcome.INVALID, "signature_not_by_key")
         values = {"scheme": self.info.scheme.value, "hash": self.info.hash}
         return Check(name, Outcome.VALID, "signature_good", values)
 

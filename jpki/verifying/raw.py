@@ -63,6 +63,6 @@ def _found(der: bytes, signature: bytes, digests: dict[str, bytes]) -> tuple[Sch
 
 def _signature(found: tuple[Scheme, str] | None) -> Check:
     if found is None:
-        return Check("signature", Outcome.INVALID, "signature_wrong")
+        return Check("signature", Outcome.INVALID, "signature_not_by_key")
     values = {"scheme": found[0].value, "hash": found[1]}
     return Check("signature", Outcome.VALID, "signature_good", values)

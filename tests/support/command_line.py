@@ -102,6 +102,7 @@ class Cli:
             err,
             {**self.env, **(env or {})},
             ask_pin=ask,
+            ask_yes=lambda question: ask(question) == b"y",
             has_terminal=lambda: typed is not None,
             clock=self.clock,
         )

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on a signed document, on the screen and as JSON: each signature by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jpki_cli.errors import Exit, exit_of
+from jpki_cli.render import check_json, value_json, verdict_json
+from jpki_cli.session import Session
+from jpki_cli.texts import t
+from jpki_cli.verdicts import advice, check_rows, environment_line, is_test, show_summary
+
+if TYPE_CHECKING:
+    from jpki.verifying.document import DocumentVerdict, SignatureVerdict
+    from jpki_cli.screen import Screen
+
+
+def show_document(session: Session, found: DocumentVerdict) -> Exit:
+    """Show it, and turn it into the exit code."""
+    if session.json:
+        session.emit(document_json(found))
+        return exit_of(found.outcome)
+    screen = session.screen()
+    if not found.legal:
+        screen.line((t("cli.not_legal"), "cannot_tell"))
+        screen.line()
+    environment_line(screen, found.verdict)
+    if found.checks:
+        screen.table(check_rows(found.checks))
+        screen.line()
+    for one in found.signatures:
+        _signature(screen, one, len(found.signatures))
+    show_summary(screen, found.verdict)
+    if again := advice(session, found.verdict):
+        screen.line()
+        screen.paragraph(t("cli.advice_not_permitted"))
+        screen.line(f"  {again}")
+    return exit_of(found.outcome)
+
+
+def _signature(screen: Screen, one: SignatureVerdict, count: int) -> None:
+    from jpki.certificate import parse_certificate
+    from jpki.errors import CertificateError
+    from jpki_cli.certificates import holder_rows
+
+    outcome = one.outcome.value
+    screen.line(
+        (t("cli.signature_number", n=one.number, all=count), "strong"),
+        "  ",
+        (t(f"value.outcome.{outcome}"), outcome),
+    )
+    try:
+        holder = parse_certificate(one.certificate).holder if one.certificate else None
+    except CertificateError:
+        holder = None
+    if holder is not None:
+        screen.table(holder_rows(holder))
+    screen.table(check_rows(one.checks))
+    screen.line()
+
+
+def document_json(found: DocumentVerdict) -> dict[str, object]:
+    """``jpki.verdict/1`` with each signature by itself."""
+    result = verdict_json(found.verdict, test=is_test(found.verdict))
+    result["document"] = {
+        "format": found.format.value,
+        "legal": found.legal,
+        "note": None if found.legal else t("cli.not_legal"),
+        "signatures": [
+            {
+                "number": one.number,
+                "outcome": one.outcome.value,
+                "checks": [check_json(check) for check in one.checks],
+                "subject": value_json(dict(one.subject)),
+            }
+            for one in found.signatures
+        ],
+    }
+    return result
