@@ -41,6 +41,9 @@ REASONS: Final = {
     10: "aa_compromise",
 }
 NOT_GIVEN: Final = "not_given"
+# Name, extensions and signature of a list have a few hundred bytes each.
+MAX_PART: Final = 64 * 1024
+_MAX_SEEN: Final = 4096
 _T = TypeVar("_T")
 
 
@@ -64,10 +67,12 @@ class IssuingPoint:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Crl:
-    """A CRL whose form is right. ``number``: cRLNumber. ``index``: serial to entry offsets."""
+class CrlForm:
+    """Everything of a CRL but its entries. Offsets are bytes from the start of the file.
 
-    der: bytes = field(repr=False)
+    ``tbs``: the signed part. ``number``: cRLNumber. ``entries``: where they begin and end.
+    """
+
     tbs: tuple[int, int]
     algorithm: bytes = field(repr=False)
     signature: bytes = field(repr=False)
@@ -77,6 +82,24 @@ class Crl:
     number: int
     key_id: bytes | None = field(repr=False)
     point: IssuingPoint
+    entries: tuple[int, int]
+
+    def fits(self, data: bytes, anchor: Anchor) -> bool:
+        """Whether the root, being one that may, signed ``data``: the file this form is of."""
+        usage = anchor.certificate.key_usage
+        if usage is None or extensions.CRL_SIGN not in usage:
+            return False
+        start, end = self.tbs
+        # A view: the signed part may have tens of megabytes.
+        with memoryview(data) as whole, whole[start:end] as signed_part:
+            return signature_fits(anchor.key, self.algorithm, self.signature, signed_part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crl(CrlForm):
+    """A CRL whose form is right. ``index``: serial to entry offsets."""
+
+    der: bytes = field(repr=False)
     index: dict[int, int | tuple[int, ...]] = field(repr=False)
     _signed: dict[bytes, bool] = field(default_factory=dict, repr=False)
 
@@ -87,18 +110,8 @@ class Crl:
         """Whether the root signed it; found out once for each root."""
         known = self._signed.get(anchor.certificate.der)
         if known is None:
-            known = self._fits(anchor)
-            self._signed[anchor.certificate.der] = known
+            known = self._signed[anchor.certificate.der] = self.fits(self.der, anchor)
         return known
-
-    def _fits(self, anchor: Anchor) -> bool:
-        usage = anchor.certificate.key_usage
-        if usage is None or extensions.CRL_SIGN not in usage:
-            return False
-        start, end = self.tbs
-        # A view: the signed part may have tens of megabytes.
-        data = memoryview(self.der)[start:end]
-        return signature_fits(anchor.key, self.algorithm, self.signature, data)
 
     def find(self, serial: SerialRef) -> Revoked | None:
         """The entry of a serial, or None. Raises RevocationDataError for an unreadable one."""
@@ -106,7 +119,7 @@ class Crl:
         if offsets is None:
             return None
         found = offsets if isinstance(offsets, tuple) else (offsets,)
-        entries = [_read(partial(_entry, self.der, offset)) for offset in found]
+        entries = [readable(partial(read_entry, self.der, offset)) for offset in found]
         return min(entries, key=lambda entry: entry.since)
 
 
@@ -118,43 +131,49 @@ def parse_crl(data: bytes) -> Crl:
     missing or critical cRLNumber, an empty issuing point.
     """
     data = bytes(data)
-    return _read(partial(_crl, data))
+    form = readable(partial(read_form, data))
+    index = readable(partial(_index, data, *form.entries))
+    facts = {name: getattr(form, name) for name in CrlForm.__slots__}
+    return Crl(**facts, der=data, index=index)
 
 
-def _read(read: Callable[[], _T]) -> _T:
+def readable(read: Callable[[], _T]) -> _T:
+    """What ``read`` gives. Raises RevocationDataError for what is not DER."""
     try:
         return read()
     except der.DerError as error:
         raise RevocationDataError(reason=error.reason, source="crl") from None
 
 
-def _crl(data: bytes) -> Crl:
+def read_form(data: bytes) -> CrlForm:
+    """Reads all but the entries. Raises DerError."""
     outer = der.whole(data).reader()
     tbs = outer.next(der.SEQUENCE)
-    algorithm = outer.next(der.SEQUENCE)
-    signature = der.bits(outer.next(der.BIT_STRING))
+    algorithm = _small(outer.next(der.SEQUENCE))
+    signature = der.bits(_small(outer.next(der.BIT_STRING)))
     outer.done()
     reader = tbs.reader()
     version = reader.optional(der.INTEGER)
-    if version is None or der.integer(version) != 1:
+    if version is None or der.integer(_small(version)) != 1:
         raise der.DerError("version", tbs.start)
-    inner = reader.next(der.SEQUENCE)
+    inner = _small(reader.next(der.SEQUENCE))
     if inner.raw != algorithm.raw:
         raise der.DerError("algorithms_differ", inner.start)
-    issuer = reader.next(der.SEQUENCE)
+    issuer = _small(reader.next(der.SEQUENCE))
     for part in (algorithm, issuer):
         der.check_strict(part.raw)
-    this_update = der.time(reader.next())
+    this_update = der.time(_small(reader.next()))
     has_next = reader.peek() in (der.UTC_TIME, der.GENERALIZED_TIME)
-    next_update = der.time(reader.next()) if has_next else None
+    next_update = der.time(_small(reader.next())) if has_next else None
     entries = reader.optional(der.SEQUENCE)
-    tail = reader.next(0xA0)
+    if entries is not None and entries.value_start == entries.end:
+        raise der.DerError("empty_list", entries.start)
+    tail = _small(reader.next(0xA0))
     reader.done()
     found = extensions.read_extensions(der.only(tail, der.SEQUENCE))
     _refuse_unknown(found)
     aki = found.get(extensions.AUTHORITY_KEY_ID)
-    return Crl(
-        der=data,
+    return CrlForm(
         tbs=(tbs.start, tbs.end),
         algorithm=algorithm.raw,
         signature=signature,
@@ -164,8 +183,15 @@ def _crl(data: bytes) -> Crl:
         number=_number(found.get(CRL_NUMBER)),
         key_id=extensions.authority_key_id(aki.value).key_id if aki else None,
         point=_issuing_point(found.get(ISSUING_POINT)),
-        index={} if entries is None else _index(data, entries.value_start, entries.end),
+        entries=(tail.start, tail.start) if entries is None else (entries.value_start, entries.end),
     )
+
+
+def _small(node: der.Node) -> der.Node:
+    """Refuses a part of a list whose size no honest one has, before its bytes are copied."""
+    if node.end - node.start > MAX_PART:
+        raise der.DerError("too_large", node.start)
+    return node
 
 
 _KNOWN: Final = frozenset({extensions.AUTHORITY_KEY_ID, CRL_NUMBER, ISSUING_POINT})
@@ -228,43 +254,52 @@ def _scope_fault(flags: dict[int, bool], names: tuple[bytes, ...] | None) -> str
 
 
 def _index(data: bytes, pos: int, end: int) -> dict[int, int | tuple[int, ...]]:
-    """Serial to offset of its entry, over every entry; each is checked for its form.
-
-    This loop is the cost of loading a list, so the ordinary entry (short lengths, UTCTime,
-    extensions seen before) is read with a few byte comparisons.
-    """
-    if pos == end:
-        raise der.DerError("empty_list", pos)
+    """Serial to offset of its entry, over every entry; each is checked for its form."""
     index: dict[int, int | tuple[int, ...]] = {}
     seen: set[bytes] = set()
     while pos < end:
-        body, stop = pos + 2, pos + 2 + data[pos + 1]
-        if data[pos] != 0x30 or data[pos + 1] >= 0x80 or stop > end:
-            tag, body, stop = der.header(data, pos, end)
-            if tag != der.SEQUENCE:
-                raise der.DerError("bad_entry", pos)
-        size = data[body + 1]
-        start = body + 2
-        date = start + size
-        if data[body] != 0x02 or not 0 < size <= 20 or date > stop:
-            raise der.DerError("bad_entry", pos)
-        serial = int.from_bytes(data[start:date], "big")
-        # Negative, zero, or padded: the bits that a minimal positive INTEGER cannot have.
-        if serial == 0 or data[start] & 0x80 or (size > 1 and serial >> (8 * size - 9) == 0):
-            raise der.DerError("bad_serial", pos)
-        after = date + 15
-        digits = data[date + 2 : after - 1]
-        if data[date : date + 2] != b"\x17\x0d" or not digits.isdigit() or after > stop:
-            after = _odd_date(data, date, stop)
-        elif data[after - 1] != 0x5A:
-            raise der.DerError("bad_time", date)
-        rest = data[after:stop]
-        if rest and rest not in seen:
-            _entry_extensions(rest)
-            seen.add(rest)
-        index[serial] = pos if serial not in index else _again(index[serial], pos)
+        number, _, stop = check_entry(data, pos, end, seen)
+        index[number] = pos if number not in index else _again(index[number], pos)
         pos = stop
     return index
+
+
+def check_entry(data: bytes, pos: int, end: int, seen: set[bytes]) -> tuple[int, int, int]:
+    """Serial of the entry at ``pos``, its octets, and where the entry ends. Raises DerError.
+
+    ``seen``: extensions that were read before. Reading a list is this function a million
+    times over, so the ordinary entry (short lengths, UTCTime) takes a few comparisons.
+    """
+    if pos + 2 > end:
+        raise der.DerError("truncated", pos)
+    body, stop = pos + 2, pos + 2 + data[pos + 1]
+    if data[pos] != 0x30 or data[pos + 1] >= 0x80 or stop > end:
+        tag, body, stop = der.header(data, pos, end)
+        if tag != der.SEQUENCE:
+            raise der.DerError("bad_entry", pos)
+    if stop - body < 3:
+        raise der.DerError("bad_entry", pos)
+    size = data[body + 1]
+    start = body + 2
+    date = start + size
+    if data[body] != 0x02 or not 0 < size <= 20 or date > stop:
+        raise der.DerError("bad_entry", pos)
+    serial = int.from_bytes(data[start:date], "big")
+    # Negative, zero, or padded: the bits that a minimal positive INTEGER cannot have.
+    if serial == 0 or data[start] & 0x80 or (size > 1 and serial >> (8 * size - 9) == 0):
+        raise der.DerError("bad_serial", pos)
+    after = date + 15
+    digits = data[date + 2 : after - 1]
+    if data[date : date + 2] != b"\x17\x0d" or not digits.isdigit() or after > stop:
+        after = _odd_date(data, date, stop)
+    elif data[after - 1] != 0x5A:
+        raise der.DerError("bad_time", date)
+    rest = data[after:stop] if stop - after <= MAX_PART else b""
+    if stop > after and rest not in seen:
+        entry_extensions(rest)
+        if len(seen) < _MAX_SEEN:
+            seen.add(rest)
+    return serial, size, stop
 
 
 def _again(earlier: int | tuple[int, ...], pos: int) -> tuple[int, ...]:
@@ -279,16 +314,17 @@ def _odd_date(data: bytes, pos: int, end: int) -> int:
     return node.end
 
 
-def _entry(data: bytes, pos: int) -> Revoked:
+def read_entry(data: bytes, pos: int) -> Revoked:
+    """The entry at ``pos``. Raises DerError."""
     reader = der.Reader(data, pos).next(der.SEQUENCE).reader()
     reader.next(der.INTEGER)
     since = der.time(reader.next())
     rest = data[reader.pos : reader.end]
-    reason, invalid_since = _entry_extensions(rest) if rest else (NOT_GIVEN, None)
+    reason, invalid_since = entry_extensions(rest) if rest else (NOT_GIVEN, None)
     return Revoked(min(since, invalid_since or since), reason)
 
 
-def _entry_extensions(data: bytes) -> tuple[str, datetime | None]:
+def entry_extensions(data: bytes) -> tuple[str, datetime | None]:
     """Reason and invalidity date. Raises DerError for what makes the whole list unusable."""
     reason, since = NOT_GIVEN, None
     for oid, extension in extensions.read_extensions(der.whole(data)).items():
