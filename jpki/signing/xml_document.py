@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""XML read without a document type, entities or network. Needs the extra ``xml``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from jpki.errors import JpkiError
+
+SIGNATURE_NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
+SIGNATURE = f"{{{SIGNATURE_NAMESPACE}}}Signature"
+ID_NAMES = ("Id", "ID", "id", "{http://www.w3.org/XML/1998/namespace}id")
+
+
+class XmlError(JpkiError):
+    """Bytes that are no XML we read. ``reason``: not_xml, doctype, entity."""
+
+    default_code = "xml_form"
+
+
+def parse_xml(data: bytes) -> etree._ElementTree:
+    """The document. A document type is refused: with it, two readers see two documents."""
+    parser = etree.XMLParser(
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as exc:
+        raise XmlError(reason="not_xml") from exc
+    tree = root.getroottree()
+    if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
+        raise XmlError(reason="doctype")
+    if next(root.iter(etree.Entity), None) is not None:
+        raise XmlError(reason="entity")
+    return tree
+
+
+def elements_with_id(root: etree._Element, wanted: str) -> list[etree._Element]:
+    """Every element that calls itself ``wanted``, by any of the usual attributes."""
+    return [
+        element
+        for element in elements(root)
+        if any(element.get(name) == wanted for name in ID_NAMES)
+    ]
+
+
+def elements(root: etree._Element) -> Iterator[etree._Element]:
+    """The elements below and with ``root``, without comments and instructions."""
+    return (node for node in root.iter() if isinstance(node.tag, str))
+
+
+def has_instructions(tree: etree._ElementTree) -> bool:
+    """Whether processing instructions stand beside the root (a style sheet, for one)."""
+    root = tree.getroot()
+    beside = (*root.itersiblings(), *root.itersiblings(preceding=True))
+    return any(node.tag is etree.ProcessingInstruction for node in beside)
