@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server half over HTTP (Starlette). It has no page and takes nothing from a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki.errors import IssuedDocumentError, JpkiError
+from jpki.kiosk.server.half import ServerHalf, ServerHalfError
+from jpki.kiosk.server.terminals import Terminals
+from jpki.kiosk.server.wire import (
+    CHALLENGE,
+    DOCUMENT,
+    ERROR_SCHEMA,
+    MAX_REQUEST,
+    PRESENT,
+    STATUS,
+    RequestMalformedError,
+    answer_object,
+    read_document,
+    read_errand,
+    read_object,
+    read_response,
+)
+from jpki.mapping.errors import MapError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response as HttpResponse
+
+_log = logging.getLogger(__name__)
+BODY_TIME: Final = 10.0  # seconds for a request's body
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HalfOf = Callable[[str], ServerHalf]
+"""The server half for a terminal of that name."""
+
+
+def server_app(half_of: HalfOf, terminals: Terminals) -> Starlette:
+    """The application. Raises MissingExtraError without the extra ``kiosk``."""
+    try:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+    except ImportError as exc:
+        from jpki.errors import MissingExtraError
+
+        raise MissingExtraError(extra="kiosk") from exc
+    works = {CHALLENGE: _challenge, PRESENT: _present, DOCUMENT: _document}
+    routes = [
+        Route(path, partial(_answer, work, half_of, terminals), methods=["POST"])
+        for path, work in works.items()
+    ]
+    return Starlette(routes=routes)
+
+
+Work = Callable[[ServerHalf, dict[str, Any]], "HttpResponse"]
+
+
+async def _answer(
+    work: Work, half_of: HalfOf, terminals: Terminals, request: Request
+) -> HttpResponse:
+    """One request: who, how often, how large; then the work, in a thread of its own."""
+    from starlette.concurrency import run_in_threadpool
+
+    try:
+        name = _terminal(request, terminals)
+        raw = await _body(request)
+        return await run_in_threadpool(work, half_of(name), raw)
+    except ServerHalfError as error:
+        return _error(error.code)
+    except IssuedDocumentError as error:
+        return _error(
+            "not_registered" if error.values.get("reason") == "not_registered" else "server_fault"
+        )
+    except MapError:
+        _log.warning("the map does not answer", exc_info=False)
+        return _error("server_down")
+    except JpkiError as error:
+        _log.error("a request failed: %s", error.code)
+        return _error("server_fault")
+
+
+def _terminal(request: Request, terminals: Terminals) -> str:
+    """Who asks. Raises ServerHalfError."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    name = terminals.name(token) if kind.lower() == "bearer" else None
+    # A browser says where its page came from; no page has any business here.
+    if name is None or "origin" in request.headers:
+        raise ServerHalfError("server_refused")
+    if not terminals.admit(name):
+        raise ServerHalfError("server_busy")
+    return name
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object sent, small and in time. Raises ServerHalfError."""
+    try:
+        async with asyncio.timeout(BODY_TIME):
+            data = bytearray()
+            async for part in request.stream():
+                data += part
+                if len(data) > MAX_REQUEST:
+                    raise ServerHalfError("request_too_large")
+    except TimeoutError:
+        raise RequestMalformedError(member="body") from None
+    try:
+        return read_object(bytes(data))
+    except ServerHalfError:
+        raise RequestMalformedError(member="body") from None
+
+
+def _challenge(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+    return _json(half.challenge(read_errand(raw)).to_object())
+
+
+def _present(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+    return _json(answer_object(half.present(read_errand(raw), read_response(raw))))
+
+
+def _document(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+    from starlette.responses import Response
+
+    pdf = half.document(*read_document(raw))
+    return Response(pdf, media_type="application/pdf", headers=_HEADERS)
+
+
+def _error(code: str) -> HttpResponse:
+    return _json({"schema": ERROR_SCHEMA, "code": code}, STATUS.get(code, 500))
+
+
+def _json(members: object, status: int = 200) -> HttpResponse:
+    from starlette.responses import Response
+
+    body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return Response(body, status, headers=_HEADERS, media_type="application/json")

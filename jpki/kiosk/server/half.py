@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a terminal may ask of the server half, and what comes back.
+
+The terminal learns whether and why not, and gets a ticket. It learns no pseudonym and nothing
+of the person but the document that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jpki.errors import JpkiError
+from jpki.kiosk.documents.contents import DocumentKind
+from jpki.mapping.answers import Outcome
+from jpki.mapping.policy import Operation
+from jpki.verifying.challenge import Challenge, Response
+
+
+class ServerHalfError(JpkiError):
+    """The server half did not give what it should. Nothing was issued that the person lacks.
+
+    Codes: ``errand_unknown`` (the policy knows no such purpose), ``server_down``, ``server_slow``, ``server_nonsense``, ``server_refused`` (this
+    terminal may not ask), ``server_busy`` (asked too often), ``ticket_unknown`` (used up,
+    expired or a stranger's), ``server_fault``.
+    """
+
+    default_code = "server_down"
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a presentation is for, by the policy's words."""
+
+    service: str
+    purpose: str
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the map decided. ``ticket``: opens what was resolved, for this terminal, for a
+    short time; empty where nothing was. ``reason``, ``rule``, ``article``: of a refusal.
+
+    ``fees``: yen, by document.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    rule: str = ""
+    article: str = ""
+    ticket: str = field(default="", repr=False)
+    fees: Mapping[DocumentKind, int] = field(default_factory=dict)
+
+
+class ServerHalf(Protocol):
+    """Each call raises ServerHalfError."""
+
+    def challenge(self, errand: Errand) -> Challenge:
+        """A fresh challenge for this errand, to be answered once."""
+        ...
+
+    def present(self, errand: Errand, response: Response) -> Answer:
+        """Verify the answer whole and do the errand: verdict, policy, map, ledger."""
+        ...
+
+    def document(self, ticket: str, kind: DocumentKind) -> bytes:
+        """Issue a document (PDF) to who presented. Asked again with the same ticket, the same
+        document comes back: a lost answer issues nothing twice."""
+        ...

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server half in this process, over a map and a register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from jpki.kiosk.documents.contents import DocumentKind, content_of, missing
+from jpki.kiosk.documents.fonts import DEFAULT_FONT
+from jpki.kiosk.documents.issuing import IssuedDocument, Issuer, issue_document
+from jpki.kiosk.records import ResidentRecords
+from jpki.kiosk.server.half import Answer, Errand, ServerHalfError
+from jpki.kiosk.server.tickets import Ticket, TicketDesk
+from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.ledger import now_utc
+from jpki.mapping.policy import Operation
+from jpki.mapping.presentation import Evidence
+from jpki.mapping.service import Map
+from jpki.mapping.sitting import Asker
+from jpki.verifying.challenge import Challenge, Response
+
+PURPOSES: Final[Mapping[DocumentKind, str]] = MappingProxyType(
+    {
+        DocumentKind.RESIDENCE: "issue-residence-certificate",
+        DocumentKind.SEAL: "issue-seal-certificate",
+        DocumentKind.TAX: "issue-tax-certificate",
+    }
+)
+"""The purpose of the policy (preset ``konbini``) under which a document is issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Who issues, from which register, at which fees (yen), in which font."""
+
+    issuer: Issuer
+    records: ResidentRecords
+    fees: Mapping[DocumentKind, int] = field(default_factory=dict)
+    font: Path = DEFAULT_FONT
+
+
+class LocalServer:
+    """A ServerHalf for one terminal. Several may share a map, an office and a ticket desk.
+
+    ``origin``: what challenges are bound to. ``terminal``: the actor the policy knows.
+    """
+
+    def __init__(
+        self,
+        table: Map,
+        office: Office | None = None,
+        *,
+        terminal: str,
+        origin: str,
+        tickets: TicketDesk | None = None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._map = table
+        self._office = office
+        self._terminal = terminal
+        self._origin = origin
+        self._tickets = tickets or TicketDesk()
+        self._clock = clock
+
+    def challenge(self, errand: Errand) -> Challenge:
+        """As the Protocol has it; also raises MapError."""
+        if self._map.policy.find(errand.service, errand.purpose, errand.operation)[1] is None:
+            raise ServerHalfError("errand_unknown")
+        return self._map.issue_challenge(
+            errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
+        )
+
+    def present(self, errand: Errand, response: Response) -> Answer:
+        """As the Protocol has it; also raises MapError."""
+        presentation = self._map.verify(Evidence(response))
+        asker = Asker(actor=self._terminal, service=errand.service, purpose=errand.purpose)
+        deed = self._map.enrol if errand.operation is Operation.ENROL else self._map.resolve
+        return self._answer(errand, deed(presentation, asker))
+
+    def document(self, ticket: str, kind: DocumentKind) -> bytes:
+        """As the Protocol has it; also raises IssuedDocumentError (``not_registered``)."""
+        held = self._tickets.take(ticket, self._terminal)
+        if held is None or self._office is None or held.errand.purpose != PURPOSES[kind]:
+            raise ServerHalfError("ticket_unknown")
+        with held.lock:
+            issued = held.issued.get(kind)
+            if issued is None:
+                issued = held.issued[kind] = self._issue(self._office, held, kind)
+            return issued.pdf
+
+    def pseudonym(self, ticket: str) -> bytes | None:
+        """The service's own pseudonym of who presented: for the service itself, in its own
+        process; it never goes to a terminal."""
+        held = self._tickets.take(ticket, self._terminal)
+        return None if held is None else held.pseudonym
+
+    def _issue(self, office: Office, held: Ticket, kind: DocumentKind) -> IssuedDocument:
+        record = office.records.of(held.pseudonym)
+        if record is None:
+            raise ServerHalfError("ticket_unknown")
+        content = content_of(kind, record)
+        return issue_document(content, office.issuer, now=self._clock(), font=office.font)
+
+    def _answer(self, errand: Errand, resolution: Resolution) -> Answer:
+        ticket, fees = "", {}
+        if resolution.outcome is Outcome.RESOLVED and resolution.pseudonym is not None:
+            ticket = self._tickets.give(self._terminal, errand, resolution.pseudonym)
+            fees = self._fees(resolution.pseudonym)
+        return Answer(
+            resolution.outcome,
+            resolution.reason,
+            resolution.rule,
+            resolution.article,
+            ticket,
+            fees,
+        )
+
+    def _fees(self, pseudonym: bytes) -> dict[DocumentKind, int]:
+        """Fees of the documents this person can have."""
+        if self._office is None:
+            return {}
+        record = self._office.records.of(pseudonym)
+        if record is None:
+            return {}
+        fees = self._office.fees
+        return {kind: fees.get(kind, 0) for kind in DocumentKind if not missing(kind, record)}
