@@ -188,6 +188,10 @@ def assurance(case: Case) -> Step | None:
         return needed("R10", article, "proof_needed", proof=lowest.value)
     if request.proof in WEAK:
         return _weak(case, request.proof)
+    if request.operation is Operation.RECHECK and request.proof is Proof.NONE:
+        # 現況確認: of what was stored for it, without an act of the holder.
+        stored = purpose.stores_serial
+        return (passed if stored else failed)("R3", f"{_JPKI}18条", "recheck_of_stored")
     good = request.proof.order >= lowest.order
     return (passed if good else failed)("R10", article, "assurance", proof=lowest.value)
 
@@ -200,11 +204,12 @@ def _weak(case: Case, proof: Proof) -> Step:
     )  # fmt: skip
     if not good:
         return failed("R10", article, "weak_proof_not_accepted", proof=proof.value)
+    if case.request.operation is Operation.ENROL:
+        # A card is bound in a sitting with the auth certificate: 製造番号 alone names nobody.
+        return failed("R10", article, f"{proof.value}_enrols_nobody")
     if proof is Proof.TAP:
         good = case.request.operation is not Operation.RECHECK
         return (passed if good else failed)("R10", article, "tap_accepted")
-    if case.request.operation is Operation.ENROL:
-        return failed("R10", article, "recheck_enrols_nobody")
     if case.request.confirmed_before is None:
         return needed("R10", article, "confirmed_before")
     return (passed if case.request.confirmed_before else failed)("R10", article, "confirmed_before")

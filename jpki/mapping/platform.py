@@ -50,7 +50,7 @@ class PlatformError(JpkiError):
     """The platform did not answer as it should. ``status``: HTTP status, 0 = no answer.
 
     Codes: ``platform_refused`` (401), ``platform_unknown`` (404), ``platform_duplicate``
-    (409), ``platform_sign_stale`` (410), ``platform_down``.
+    (409), ``platform_sign_stale`` (410), ``platform_answer`` (not understood), ``platform_down``.
     """
 
     default_code = "platform_down"

@@ -246,7 +246,7 @@ class Purpose:
 
 # No policy goes below these.
 FLOORS: Mapping[Operation, Proof] = {
-    Operation.ENROL: Proof.TAP,
+    Operation.ENROL: Proof.AUTH,
     Operation.RESOLVE: Proof.TAP,
     Operation.LINK: Proof.AUTH,
     Operation.DISCLOSE: Proof.AUTH,

@@ -197,7 +197,8 @@ def _contradictions(table: PolicyTable, purpose: Purpose) -> None:
         table.fail("accept", "bad_value")
     if purpose.operations & STAFF_OPERATIONS and not purpose.staff:
         table.fail("staff", "staff_missing")
-    if Operation.RECHECK in purpose.operations and Proof.RECHECK not in purpose.accept:
+    rechecks = Proof.RECHECK in purpose.accept or purpose.stores_serial
+    if Operation.RECHECK in purpose.operations and not rechecks:
         table.fail("accept", "recheck_not_accepted")
     if Operation.KEEP_EVIDENCE in purpose.operations and purpose.evidence is None:
         table.fail("evidence", "missing")
