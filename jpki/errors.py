@@ -133,6 +133,15 @@ class TrustUndeterminedError(JpkiError):
     default_code = "trust_undetermined"
 
 
+class CrlStoreError(JpkiError):
+    """The revocation store cannot be used. ``path``, ``reason``.
+
+    Codes: ``crl_store``, ``crl_store_environment`` (``environment`` and ``wanted``).
+    """
+
+    default_code = "crl_store"
+
+
 class InputFileError(JpkiError):
     """A file that cannot be read, or is not what it should be. ``path``, ``reason``."""
 
@@ -204,3 +213,13 @@ class ChallengeError(JpkiError):
     """A login challenge or response that cannot be used. ``reason``."""
 
     default_code = "challenge"
+
+
+class BatchError(JpkiError):
+    """A run over many rows that cannot begin or go on. What it has done is kept.
+
+    Codes: ``batch_other_run``, ``batch_running`` (``path``), ``batch_worker_lost``,
+    ``batch_cluster`` (``reason``).
+    """
+
+    default_code = "batch_worker_lost"

@@ -16,7 +16,7 @@ import struct
 from typing import Final, NamedTuple
 
 from jpki.certificate import der, extensions
-from jpki.certificate.certificate import MAX_SIZE, Certificate
+from jpki.certificate.certificate import MAX_SIZE, Certificate, parse_certificate
 from jpki.certificate.names import COMMON_NAME
 
 Frame = tuple[bytes, ...]
@@ -82,6 +82,15 @@ def cut(data: bytes) -> Cut | None:
         return _cut(data) if len(data) <= MAX_SIZE else None
     except (struct.error, IndexError, der.DerError, UnicodeDecodeError):
         return None
+
+
+def public_key_info(data: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate that a verdict has been given on, and only of
+    such a one. Raises CertificateError for one that cannot be read."""
+    found = cut(data)
+    if found is None:
+        return parse_certificate(data).spki
+    return data[found.key : found.key + _KEY_SIZES[found.frame[2]]]
 
 
 def agrees(found: Cut, certificate: Certificate) -> bool:
