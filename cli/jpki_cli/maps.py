@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from jpki.certificate.kinds import Environment
-    from jpki.mapping.keys import KeyFile
+    from jpki.mapping.keys import KeyRing
     from jpki.mapping.policy import Policy
     from jpki.mapping.service import Map
     from jpki.mapping.sitting import Asker
@@ -122,19 +122,19 @@ def _same(moment: datetime) -> datetime:
 
 
 @contextmanager
-def opened_store(session: Session, given: dict[str, Any]) -> Iterator[tuple[Store, KeyFile]]:
+def opened_store(session: Session, given: dict[str, Any]) -> Iterator[tuple[Store, KeyRing]]:
     """Store and keys for looking after a map, whatever its policy and roots.
 
     ``--trust`` and ``--policy`` need not be given; what is given must fit.
     """
-    from jpki.mapping.keys import read_keys
+    from jpki.mapping.keys import open_keys
     from jpki.mapping.opening import check_belonging
     from jpki.mapping.store.store import Store
 
     place = Place.from_options(session, given)
     if place.policy is not None:
         place.load_policy()
-    keys = read_keys(place.key_file)
+    keys = open_keys(place.key_file)
     with Store.open(place.db) as store:
         check_belonging(store, keys, named_environment(session) or keys.environment)
         yield store, keys

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from jpki.mapping.policy import Operation
+from jpki.mapping.store.prepared import Prepared
 from jpki.mapping.store.schema import CHALLENGE
 from jpki.mapping.times import micros
 from jpki.verifying.challenge import Challenge, new_challenge
@@ -50,7 +51,7 @@ def issue(
     return challenge
 
 
-_USE: Final = (
+_USE: Final = Prepared(
     update(CHALLENGE)
     .where(
         CHALLENGE.c.id == bindparam("id_"),
@@ -74,10 +75,11 @@ def consume(connection: Connection, challenge: Challenge, aim: Aim, now: datetim
     ``challenge_other_purpose``.
     """
     at = micros(now)
-    used = connection.execute(
-        _USE,
+    digest = _digest(challenge)
+    used = _USE.run(
+        connection,
         {
-            "id_": challenge.id, "digest_": _digest(challenge), "service_": aim.service,
+            "id_": challenge.id, "digest_": digest, "service_": aim.service,
             "purpose_": aim.purpose, "operation_": aim.operation.value, "detail_": aim.detail,
             "at_": at,
         },
@@ -87,7 +89,7 @@ def consume(connection: Connection, challenge: Challenge, aim: Aim, now: datetim
     row = connection.execute(select(CHALLENGE).where(CHALLENGE.c.id == challenge.id)).one_or_none()
     if row is None:
         return "challenge_foreign"
-    if bytes(row.digest) != _digest(challenge):
+    if bytes(row.digest) != digest:
         return "challenge_edited"
     if row.consumed_at is not None:
         return "challenge_used"

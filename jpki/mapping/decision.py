@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache, partial
+from typing import Final
 
 from jpki.mapping.number_use import NUMBER_CONDITIONS, uses_number, without_ground
 from jpki.mapping.permissions import CONDITIONS, Case, failed
-from jpki.mapping.policy import Policy, Purpose, Service
+from jpki.mapping.policy import JAPAN, Policy, Purpose, Service
 from jpki.mapping.prohibitions import weigh_all
 from jpki.mapping.request import Deed, Request, Step, StepOutcome
 
-__all__ = ["Decision", "DecisionOutcome", "Deed", "Request", "Step", "StepOutcome", "decide"]
+__all__ = [
+    "Decider", "Decision", "DecisionOutcome", "Deed", "Request", "Step", "StepOutcome", "decide",
+]  # fmt: skip
+
+REMEMBERED: Final = 1_024  # decisions
 
 
 class DecisionOutcome(StrEnum):
@@ -91,6 +97,24 @@ def decide(policy: Policy, request: Request) -> Decision:
     else:
         steps.extend(_conditions(Case(policy, service, purpose, request)))
     return Decision(tuple(steps), policy.version, _id(service), _id(purpose))
+
+
+class Decider:
+    """Decides for one policy, and does not weigh the same request twice on one day.
+
+    Of the time of a request only its day in Japan counts, so the day stands for it. The most
+    recent answers are kept; each is what :func:`decide` says.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._of_day = lru_cache(REMEMBERED)(partial(decide, policy))
+
+    def __call__(self, request: Request) -> Decision:
+        day = request.at.astimezone(JAPAN)
+        return self._of_day(
+            replace(request, at=day.replace(hour=0, minute=0, second=0, microsecond=0))
+        )
 
 
 def _conditions(case: Case) -> list[Step]:

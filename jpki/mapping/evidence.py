@@ -8,25 +8,19 @@ organisation's own reference only. Erasing a person does not touch it; its end d
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from datetime import datetime
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, delete, insert, select
 
 from jpki.mapping.answers import Outcome
-from jpki.mapping.errors import KeyFileError
-from jpki.mapping.keys import KeyFile
+from jpki.mapping.keys import KeyRing
 from jpki.mapping.policy import JAPAN
 from jpki.mapping.policy import Evidence as Rule
 from jpki.mapping.presentation import Evidence
 from jpki.mapping.sitting import Here, Result
 from jpki.mapping.store.schema import EVIDENCE
 from jpki.mapping.times import micros
-
-_NONCE = 12
 
 
 def keep(here: Here, rule: Rule, evidence: Evidence, reference: str, ends: datetime) -> Result:
@@ -50,20 +44,22 @@ def keep(here: Here, rule: Rule, evidence: Evidence, reference: str, ends: datet
             id=identifier, service=here.service, reference=reference,
             law=str(rule.legal_basis), stored_at=micros(here.now),
             keep_until=micros(_after(ends, rule.years)),
-            sealed=_seal(here.keys, identifier, json.dumps(body).encode("utf-8")),
+            sealed=here.keys.seal_evidence(
+                json.dumps(body).encode("utf-8"), identifier.encode("ascii")
+            ),
         )
     )  # fmt: skip
     return Result(Outcome.DONE, about=here.found.about)
 
 
-def read(connection: Connection, keys: KeyFile, service: str, reference: str) -> list[bytes]:
+def read(connection: Connection, keys: KeyRing, service: str, reference: str) -> list[bytes]:
     """What is kept under a reference, as JSON, oldest first. Raises KeyFileError."""
     rows = connection.execute(
         select(EVIDENCE.c.id, EVIDENCE.c.sealed)
         .where(EVIDENCE.c.service == service, EVIDENCE.c.reference == reference)
         .order_by(EVIDENCE.c.stored_at)
     ).all()
-    return [_open(keys, row.id, bytes(row.sealed)) for row in rows]
+    return [keys.open_evidence(bytes(row.sealed), row.id.encode("ascii")) for row in rows]
 
 
 def purge(connection: Connection, now: datetime) -> int:
@@ -77,17 +73,3 @@ def _after(ends: datetime, years: int) -> datetime:
         return day.replace(year=day.year + years)
     except ValueError:
         return day.replace(year=day.year + years, month=3, day=1)
-
-
-def _seal(keys: KeyFile, identifier: str, body: bytes) -> bytes:
-    nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(keys.vault_key).encrypt(nonce, body, identifier.encode("ascii"))
-
-
-def _open(keys: KeyFile, identifier: str, sealed: bytes) -> bytes:
-    try:
-        return AESGCM(keys.vault_key).decrypt(
-            sealed[:_NONCE], sealed[_NONCE:], identifier.encode("ascii")
-        )
-    except (InvalidTag, ValueError):
-        raise KeyFileError(reason="other_key") from None

@@ -9,15 +9,10 @@ kept of a certificate or a card for later is encrypted here, and bound to its ha
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from jpki.card.opaque import CardSerial
 from jpki.card.records import RsaNumbers
@@ -25,12 +20,10 @@ from jpki.certificate.certificate import Certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import CertificateError
-from jpki.mapping.errors import KeyFileError
 from jpki.mapping.keys import ServiceKeys
 from jpki.validation.named import NamedCertificate
 
 INDEX_SIZE = 32
-_NONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +107,15 @@ def card_index_of(keys: ServiceKeys, number: SerialRef, environment: Environment
 
 
 def _index(keys: ServiceKeys, name: bytes) -> Index:
-    value = previous = hmac.digest(keys.epochs[0], name, "sha256")
-    for key in keys.epochs[1:]:
-        previous, value = value, hmac.digest(key, value, "sha256")
+    value = previous = keys.mac(1, name)
+    for epoch in range(2, keys.epoch + 1):
+        previous, value = value, keys.mac(epoch, value)
     return Index(keys.epoch, value, previous)
 
 
 def next_index(keys: ServiceKeys, index: bytes) -> bytes:
     """What an index of the epoch before becomes in the newest."""
-    return hmac.digest(keys.epochs[-1], index, "sha256")
+    return keys.mac(keys.epoch, index)
 
 
 def seal_certificate(keys: ServiceKeys, stored: StoredCertificate, handle: bytes) -> bytes:
@@ -134,14 +127,14 @@ def seal_certificate(keys: ServiceKeys, stored: StoredCertificate, handle: bytes
         "not_after": named.not_after.isoformat(),
         "ref": reference_object(stored.ref),
     }
-    return _seal(keys, "recheck", json.dumps(body).encode("ascii"), handle)
+    return keys.seal("recheck", json.dumps(body).encode("ascii"), handle)
 
 
 def open_certificate(
     keys: ServiceKeys, sealed: bytes, handle: bytes, epoch: int
 ) -> StoredCertificate:
     """It again. Raises KeyFileError when these keys did not seal it."""
-    body = json.loads(_open(keys, "recheck", sealed, handle, epoch))
+    body = json.loads(keys.open("recheck", sealed, handle, epoch))
     ref = reference_from(body["ref"])
     lists = tuple(bytes.fromhex(name) for name in body["lists"])
     named = NamedCertificate(
@@ -153,12 +146,12 @@ def open_certificate(
 
 def seal_card_key(keys: ServiceKeys, key: RsaNumbers, handle: bytes) -> bytes:
     """The public key of a bound card, encrypted: it names the card as its number does."""
-    return _seal(keys, "card", f"{key.n:x} {key.e:x}".encode("ascii"), handle)
+    return keys.seal("card", f"{key.n:x} {key.e:x}".encode("ascii"), handle)
 
 
 def open_card_key(keys: ServiceKeys, sealed: bytes, handle: bytes, epoch: int) -> RsaNumbers:
     """It again. Raises KeyFileError when these keys did not seal it."""
-    n, e = _open(keys, "card", sealed, handle, epoch).split()
+    n, e = keys.open("card", sealed, handle, epoch).split()
     return RsaNumbers(int(n, 16), int(e, 16))
 
 
@@ -187,20 +180,6 @@ def reference_from(raw: Any) -> CertificateRef:
         key_id=bytes.fromhex(raw["key_id"]),
         serial=SerialRef(RefKind.CERTIFICATE_SERIAL, bytes.fromhex(raw["serial"])),
     )
-
-
-def _seal(keys: ServiceKeys, use: str, value: bytes, handle: bytes) -> bytes:
-    """AES-256-GCM with a key of its own, nonce first; the handle is authenticated."""
-    nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(keys.derived(use)).encrypt(nonce, value, handle)
-
-
-def _open(keys: ServiceKeys, use: str, sealed: bytes, handle: bytes, epoch: int) -> bytes:
-    cipher = AESGCM(keys.derived_at(use, epoch))
-    try:
-        return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], handle)
-    except (InvalidTag, ValueError):
-        raise KeyFileError(reason="other_key") from None
 
 
 def _canonical(ref: CertificateRef) -> bytes:

@@ -1,234 +1,148 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key file: index keys per service and epoch, and the key that signs the ledger.
+"""The keys of a map: what it asks of them, wherever they lie.
 
-The database is useless without it, and it without the database. Whoever holds both and can
-guess a serial can find the entry: keep them apart.
+They lie in a key file or in a PKCS#11 token: index keys per service and epoch, a key for what is
+encrypted, one that signs the ledger. The database is useless without them, and they without the
+database. Whoever holds both and can guess a serial can find the entry: keep them apart.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import json
-import os
-import secrets
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from jpki.certificate.kinds import Environment
-from jpki.mapping.errors import KeyFileError
 
-SCHEMA = "jpki.map.keys/1"
-KEY_SIZE = 32
-MAX_FILE = 4 * 1024 * 1024
-_MEMBERS = {"schema", "map", "environment", "ledger", "vault", "services"}
+TOKEN_SCHEME = "pkcs11:"  # noqa: S105 - the scheme of an address [RFC7512 2.3]
+ED25519_SIZE = 32  # bytes of its public key; that of ECDSA P-256 is a point of 65
+Pin = Callable[[], bytearray]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceKeys:
+class ServiceKeys(Protocol):
     """The keys of one service, by epoch, first to last: each epoch is built on those before.
 
-    The index of epoch 1 is HMAC(key 1, certificate); of epoch n HMAC(key n, index of n-1). So
-    a new epoch re-keys what is stored without a serial at hand, and a stolen copy of the old
-    keys opens nothing any more.
+    The index of epoch 1 is the MAC under key 1 of the certificate; of epoch n the MAC under key
+    n of the index of n-1. So a new epoch re-keys what is stored without a serial at hand, and a
+    stolen copy of the old keys opens nothing any more.
     """
-
-    epochs: tuple[bytes, ...] = field(repr=False)
 
     @property
     def epoch(self) -> int:
         """The newest epoch (count from 1)."""
-        return len(self.epochs)
 
-    def derived(self, use: str) -> bytes:
-        """A key for another use than the index (32 bytes), of the newest epoch."""
-        return hmac.digest(self.epochs[-1], b"jpki.map/" + use.encode("ascii"), "sha256")
+    def mac(self, epoch: int, data: bytes) -> bytes:
+        """HMAC-SHA256 with the index key of an epoch (32 bytes)."""
 
-    def derived_at(self, use: str, epoch: int) -> bytes:
-        """The same of an earlier epoch. Raises KeyFileError for one that is not there."""
-        if not 1 <= epoch <= len(self.epochs):
-            raise KeyFileError(reason="other_map")
-        return hmac.digest(self.epochs[epoch - 1], b"jpki.map/" + use.encode("ascii"), "sha256")
+    def seal(self, use: str, value: bytes, bound_to: bytes) -> bytes:
+        """Encrypt with the newest epoch's key for ``use``; ``bound_to`` is authenticated."""
+
+    def open(self, use: str, sealed: bytes, bound_to: bytes, epoch: int) -> bytes:
+        """The value again. Raises KeyFileError (``other_key``) unless this epoch sealed it."""
 
     def check(self) -> bytes:
         """16 bytes that tell this set of keys from another and say nothing about them."""
-        return hmac.digest(self.derived("check"), b"".join(self.epochs), "sha256")[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
-    """What the file holds. ``map_id``: the map it belongs to, 32 hexadecimal digits."""
+class KeyRing(Protocol):
+    """All keys of one map. ``map_id``: 32 hexadecimal digits. Nothing in it is ever shown."""
 
-    map_id: str
-    environment: Environment
-    ledger_key: bytes = field(repr=False)
-    vault_key: bytes = field(repr=False)
-    services: Mapping[str, ServiceKeys] = field(repr=False)
-    path: Path | None = None
+    @property
+    def map_id(self) -> str: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def location(self) -> str:
+        """Where they lie: a path, or the address of a token without a PIN."""
+
+    @property
+    def services(self) -> Mapping[str, ServiceKeys]: ...
 
     def service(self, service: str) -> ServiceKeys:
-        """The keys of ``service``. Raises KeyFileError when it has none."""
-        keys = self.services.get(service)
-        if keys is None:
-            raise KeyFileError(reason="no_keys_for_service", service=service)
-        return keys
-
-    def signing_key(self) -> Ed25519PrivateKey:
-        """The key that signs checkpoints."""
-        return Ed25519PrivateKey.from_private_bytes(self.ledger_key)
+        """The keys of ``service``. Raises KeyFileError (``no_keys_for_service``)."""
 
     def public_key(self) -> bytes:
-        """Its public half (32 bytes); it may be known to all."""
-        return self.signing_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        """The public half of the key that signs checkpoints; it may be known to all."""
 
-    def head_key(self) -> bytes:
-        """The key that seals the head of the ledger (32 bytes)."""
-        return hmac.digest(self.ledger_key, b"jpki.map/head", "sha256")
+    def sign(self, text: bytes) -> bytes:
+        """Sign a checkpoint."""
 
-    def with_service(self, service: str) -> KeyFile:
-        """The same file with keys for one more service."""
-        if service in self.services:
-            return self
-        fresh = ServiceKeys((secrets.token_bytes(KEY_SIZE),))
-        return replace(self, services={**self.services, service: fresh})
+    def seal_head(self, text: bytes) -> bytes:
+        """HMAC-SHA256 with the key that seals the head of the ledger (32 bytes)."""
 
-    def rotated(self, service: str) -> KeyFile:
-        """The same file with one more epoch for ``service``."""
-        keys = self.service(service)
-        fresh = ServiceKeys((*keys.epochs, secrets.token_bytes(KEY_SIZE)))
-        return replace(self, services={**self.services, service: fresh})
+    def seal_evidence(self, value: bytes, bound_to: bytes) -> bytes:
+        """Encrypt for the evidence store, with a key that is for nothing else."""
 
+    def open_evidence(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """The evidence again. Raises KeyFileError (``other_key``)."""
 
-def new_keys(environment: Environment, services: tuple[str, ...]) -> KeyFile:
-    """Fresh random keys for a new map."""
-    keys = KeyFile(
-        map_id=secrets.token_hex(16),
-        environment=environment,
-        ledger_key=secrets.token_bytes(KEY_SIZE),
-        vault_key=secrets.token_bytes(KEY_SIZE),
-        services={},
-    )
-    for service in services:
-        keys = keys.with_service(service)
-    return keys
+    def extended(self, services: tuple[str, ...]) -> KeyRing:
+        """The ring with keys for these services, too; they are kept when this returns."""
+
+    def renewed(self, service: str) -> KeyRing:
+        """The ring with one more epoch for ``service``; it is kept when this returns."""
+
+    def again(self) -> KeyRing:
+        """The ring as it lies there now."""
+
+    def discard(self) -> None:
+        """Remove every key of the map: it was not made after all."""
 
 
-def write_keys(keys: KeyFile, path: Path, *, overwrite: bool = False) -> KeyFile:
-    """Write the file, mode 0600, whole or not at all. Returns it with its path.
+def create_keys(
+    location: Path | str,
+    environment: Environment,
+    services: tuple[str, ...],
+    *,
+    pin: Pin | None = None,
+) -> KeyRing:
+    """Fresh random keys for a new map, in a file or a token (``pkcs11:…``).
 
-    Raises KeyFileError: ``exists``, or ``unwritable``.
+    Raises KeyFileError (``exists``, ``unwritable``, or as :func:`open_keys`).
     """
-    if path.exists() and not overwrite:
-        raise KeyFileError(reason="exists", path=str(path))
-    text = json.dumps(_to_object(keys), indent=1) + "\n"
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if is_token(location):
+        from jpki.mapping.key_token import create_in_token
+
+        return create_in_token(str(location), environment, services, pin)
+    from jpki.mapping.key_file import new_keys, write_keys
+
+    return write_keys(new_keys(environment, services), Path(location))
+
+
+def open_keys(location: Path | str, *, pin: Pin | None = None) -> KeyRing:
+    """The keys of a map. ``pin``: asked once, for a token that wants one.
+
+    Raises KeyFileError with ``reason``, MissingExtraError.
+    """
+    if is_token(location):
+        from jpki.mapping.key_token import open_token
+
+        return open_token(str(location), pin)
+    from jpki.mapping.key_file import read_keys
+
+    return read_keys(Path(location))
+
+
+def is_token(location: Path | str) -> bool:
+    """Whether a location is that of a token."""
+    return str(location).startswith(TOKEN_SCHEME)
+
+
+def is_signed(public_key: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether the ledger key made the signature: Ed25519 of a file, ECDSA P-256 of a token."""
     try:
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-        _sync_folder(path.parent)
-    except OSError as exc:
-        scratch.unlink(missing_ok=True)
-        raise KeyFileError(reason="unwritable", path=str(path)) from exc
-    return replace(keys, path=path)
-
-
-def read_keys(path: Path) -> KeyFile:
-    """Read a key file that only its owner may read. Raises KeyFileError with ``reason``."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError as exc:
-        raise KeyFileError(reason="missing", path=str(path)) from exc
-    try:
-        _check_mode(os.fstat(handle), path)
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(MAX_FILE + 1)
-    finally:
-        os.close(handle)
-    try:
-        keys = _from_object(json.loads(data.decode("utf-8")))
-    except (KeyError, TypeError, ValueError, binascii.Error) as exc:
-        # The cause is not chained: it could show a piece of the file.
-        del exc
-        raise KeyFileError(reason="malformed", path=str(path)) from None
-    return replace(keys, path=path)
-
-
-def _check_mode(facts: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(facts.st_mode):
-        raise KeyFileError(reason="malformed", path=str(path))
-    if os.name != "posix":
-        return
-    if facts.st_uid not in (os.geteuid(), 0):
-        raise KeyFileError(reason="owner", path=str(path))
-    if stat.S_IMODE(facts.st_mode) & 0o077:
-        raise KeyFileError(reason="mode", path=str(path))
-
-
-def _sync_folder(folder: Path) -> None:
-    """A renamed file is on disk only when its folder is."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _to_object(keys: KeyFile) -> dict[str, object]:
-    return {
-        "schema": SCHEMA,
-        "map": keys.map_id,
-        "environment": keys.environment.value,
-        "ledger": _text(keys.ledger_key),
-        "vault": _text(keys.vault_key),
-        "services": {
-            name: [_text(key) for key in service.epochs]
-            for name, service in sorted(keys.services.items())
-        },
-    }
-
-
-def _from_object(raw: Any) -> KeyFile:
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA or set(raw) != _MEMBERS:
-        raise ValueError
-    services = raw["services"]
-    if not isinstance(services, dict) or len(bytes.fromhex(raw["map"])) != 16:
-        raise ValueError
-    return KeyFile(
-        map_id=raw["map"],
-        environment=Environment(raw["environment"]),
-        ledger_key=_key(raw["ledger"]),
-        vault_key=_key(raw["vault"]),
-        services={str(name): _service(epochs) for name, epochs in services.items()},
-    )
-
-
-def _service(epochs: Any) -> ServiceKeys:
-    if not isinstance(epochs, list) or not epochs:
-        raise ValueError
-    return ServiceKeys(tuple(_key(key) for key in epochs))
-
-
-def _key(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError
-    key = base64.b64decode(text, validate=True)
-    if len(key) != KEY_SIZE:
-        raise ValueError
-    return key
-
-
-def _text(key: bytes) -> str:
-    return base64.b64encode(key).decode("ascii")
+        if len(public_key) == ED25519_SIZE:
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
+        else:
+            curve = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+            curve.verify(signature, text, ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True

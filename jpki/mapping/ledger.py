@@ -7,32 +7,26 @@ in a table that can be erased. SHA-256 runs over the hash before and every colum
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from jpki.mapping.chain import GENESIS, HEAD, Fault, digest_of, ending, walk
+from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.errors import ClockError, LedgerDamagedError
-from jpki.mapping.keys import KeyFile
+from jpki.mapping.keys import KeyRing
+from jpki.mapping.store.prepared import Prepared
 from jpki.mapping.store.schema import CHECKPOINT, HASHED, LEDGER, LEDGER_HEAD, LEDGER_PERSON
 from jpki.mapping.times import from_micros, micros
 
-CHECKPOINT_SCHEMA: Final = "jpki.map.checkpoint/1"
-GENESIS: Final = bytes(32)
 EVERY: Final = 10_000  # entries between checkpoints that are made unasked
 SKEW: Final = 5_000_000  # µs that clocks of several hosts may differ
-_MARK: Final = "\x1f"
-_LINE: Final = _MARK.join(["%s"] * len(HASHED))
-_MARKS: Final = len(HASHED) - 1
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,74 +59,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The chain up to ``seq`` (count), signed. Kept elsewhere it proves what stood then."""
-
-    map_id: str
-    environment: str
-    seq: int
-    at: datetime
-    hash: bytes
-    signature: bytes = field(default=b"", repr=False)
-
-    def signed_text(self) -> bytes:
-        """What is signed."""
-        lines = (
-            CHECKPOINT_SCHEMA, self.map_id, self.environment,
-            str(self.seq), str(micros(self.at)), self.hash.hex(),
-        )  # fmt: skip
-        return "\n".join(lines).encode("utf-8")
-
-    def is_signed_by(self, public_key: bytes) -> bool:
-        """Whether the ledger key (32 bytes, public) made the signature."""
-        try:
-            Ed25519PublicKey.from_public_bytes(public_key).verify(
-                self.signature, self.signed_text()
-            )
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-    def to_object(self) -> dict[str, object]:
-        """The JSON object, ``jpki.map.checkpoint/1``."""
-        return {
-            "schema": CHECKPOINT_SCHEMA,
-            "map": self.map_id,
-            "environment": self.environment,
-            "entries": self.seq,
-            "at_us": micros(self.at),
-            "hash": self.hash.hex(),
-            "signature": self.signature.hex(),
-        }
-
-
-def parse_checkpoint(data: bytes) -> Checkpoint:
-    """Read a checkpoint that was kept elsewhere. Raises LedgerDamagedError (``checkpoint``)."""
-    try:
-        raw = json.loads(data.decode("utf-8"))
-        if not isinstance(raw, dict) or raw["schema"] != CHECKPOINT_SCHEMA:
-            raise ValueError
-        return Checkpoint(
-            map_id=str(raw["map"]),
-            environment=str(raw["environment"]),
-            seq=int(raw["entries"]),
-            at=from_micros(int(raw["at_us"])),
-            hash=bytes.fromhex(raw["hash"]),
-            signature=bytes.fromhex(raw["signature"]),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        raise LedgerDamagedError(reason="checkpoint") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong, and at which entry (count from 1; 0 = the ledger as a whole)."""
-
-    code: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class LedgerReport:
     """What verification found. ``checkpoints``: how many signed ones fit the chain."""
 
@@ -147,30 +73,33 @@ class LedgerReport:
         return self.fault is None
 
 
-_HEAD = select(LEDGER_HEAD.c.seq, LEDGER_HEAD.c.at, LEDGER_HEAD.c.hash, LEDGER_HEAD.c.seal).where(
-    LEDGER_HEAD.c.id == 1
+# Every parameter has its column's name and a line after it: one set of values fits them all.
+_ADD: Final = insert(LEDGER).values({c.name: bindparam(f"{c.name}_") for c in LEDGER.columns})
+_ADD_PERSON: Final = insert(LEDGER_PERSON).values(
+    handle=bindparam("handle_"), ledger_id=bindparam("ledger_id_")
 )
-_HEAD_LOCKED = _HEAD.with_for_update()
-_MOVE_HEAD = (
+_MOVE_HEAD: Final = (
     update(LEDGER_HEAD)
     .where(LEDGER_HEAD.c.id == 1)
     .values(
         seq=bindparam("seq_"), at=bindparam("at_"), hash=bindparam("hash_"), seal=bindparam("seal_")
     )
 )
-_ADD = insert(LEDGER)
-_ADD_PERSON = insert(LEDGER_PERSON)
+_HEAD_LOCKED: Final = Prepared(HEAD.with_for_update())
+_WRITE: Final = tuple(Prepared(each) for each in (_ADD, _ADD_PERSON, _MOVE_HEAD))
+# PostgreSQL takes all three rows in one statement: one way there and back instead of three.
+_WRITE_AT_ONCE: Final = (
+    Prepared(_MOVE_HEAD.add_cte(_ADD.cte("entry"), _ADD_PERSON.cte("person"))),
+)
 
 
 class Ledger:
     """Writes and checks the ledger of one map, inside the caller's transactions."""
 
-    def __init__(self, keys: KeyFile) -> None:
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
         self._map_id = keys.map_id
         self._environment = keys.environment.value
-        self._signing_key = keys.signing_key()
-        self._public_key = keys.public_key()
-        self._head_key = keys.head_key()
 
     def begin(self, connection: Connection, now: datetime) -> None:
         """Write the head of an empty ledger."""
@@ -190,27 +119,28 @@ class Ledger:
         written for everybody. From here to the end of the transaction other writers wait.
         Raises ClockError when ``now`` is before the last entry, LedgerDamagedError.
         """
-        head = connection.execute(_HEAD_LOCKED).one_or_none()
+        head = _HEAD_LOCKED.run(connection, {}).one_or_none()
         if head is None:
             raise LedgerDamagedError(reason="no_head")
         seq, at, last = int(head.seq), int(head.at), bytes(head.hash)
-        if not hmac.compare_digest(bytes(head.seal), self._seal(seq, at, last)):
-            raise LedgerDamagedError(reason="head_seal")
+        self._check_seal(head)
         time = micros(now)
         if time < at - SKEW:
             raise ClockError(behind=(at - time) // 1_000_000)
         time, seq = max(time, at), seq + 1
         ledger_id = secrets.token_hex(16)
-        row = _row(entry, seq, ledger_id, time)
-        digest = _digest(last, tuple(row[name] for name in HASHED))
-        connection.execute(_ADD, {**row, "prev_hash": last, "hash": digest})
-        connection.execute(
-            _ADD_PERSON, {"handle": handle or secrets.token_bytes(16), "ledger_id": ledger_id}
-        )
-        moved = connection.execute(
-            _MOVE_HEAD,
-            {"seq_": seq, "at_": time, "hash_": digest, "seal_": self._seal(seq, time, digest)},
-        )
+        values = _columns(entry, seq, ledger_id, time)
+        digest = digest_of(last, values)
+        row = {
+            **dict(zip(_NAMES, values, strict=True)),
+            "prev_hash_": last,
+            "hash_": digest,
+            "seal_": self._seal(seq, time, digest),
+            "handle_": handle or secrets.token_bytes(16),
+        }
+        at_once = connection.dialect.name == "postgresql"
+        for statement in _WRITE_AT_ONCE if at_once else _WRITE:
+            moved = statement.run(connection, row)
         assert moved.rowcount == 1
         if seq % EVERY == 0:
             self._write_checkpoint(connection, seq, time, digest)
@@ -218,10 +148,9 @@ class Ledger:
 
     def checkpoint(self, connection: Connection, now: datetime) -> Checkpoint:
         """Sign where the chain stands; one is made for each length of the chain, once."""
-        head = connection.execute(_HEAD_LOCKED).one()
+        head = _HEAD_LOCKED.run(connection, {}).one()
         seq, last = int(head.seq), bytes(head.hash)
-        if not hmac.compare_digest(bytes(head.seal), self._seal(seq, int(head.at), last)):
-            raise LedgerDamagedError(reason="head_seal")
+        self._check_seal(head)
         found = connection.execute(select(CHECKPOINT).where(CHECKPOINT.c.seq == seq)).one_or_none()
         if found is not None:
             return self._checkpoint(found)
@@ -234,7 +163,7 @@ class Ledger:
         the sealed head, the signed checkpoints inside, and ``kept``, those kept elsewhere.
         Who holds the key file too can rewrite all but the last.
         """
-        head = connection.execute(_HEAD).one_or_none()
+        head = connection.execute(HEAD).one_or_none()
         marks, fault = self._marks(connection, kept)
         if head is None:
             return LedgerReport(0, GENESIS, 0, Fault("no_head", 0))
@@ -245,11 +174,11 @@ class Ledger:
             fault = Fault("head_seal", end)
         if fault is not None:
             return LedgerReport(0, GENESIS, 0, fault)
-        seq, last, fault = _walk(connection, end, marks)
+        seq, last, fault = walk(connection, end, marks)
         passed = sum(1 for mark in marks if mark <= seq)
         newest = max((m for m in marks if m <= seq), default=None)
         if fault is None:
-            fault = _ending(connection, seq, last, end, bytes(head.hash), marks)
+            fault = ending(connection, seq, last, end, bytes(head.hash), marks)
         found = None if newest is None else marks[newest]
         return LedgerReport(seq, last, passed, fault, found)
 
@@ -257,11 +186,12 @@ class Ledger:
         self, connection: Connection, kept: Sequence[Checkpoint]
     ) -> tuple[dict[int, Checkpoint], Fault | None]:
         marks: dict[int, Checkpoint] = {}
+        public_key = self._keys.public_key()
         rows = connection.execute(select(CHECKPOINT).order_by(CHECKPOINT.c.seq))
         inside = (self._checkpoint(row) for row in rows)
         for mark in (*inside, *kept):
             ours = (mark.map_id, mark.environment) == (self._map_id, self._environment)
-            if not ours or not mark.is_signed_by(self._public_key):
+            if not ours or not mark.is_signed_by(public_key):
                 return marks, Fault("checkpoint_signature", mark.seq)
             other = marks.setdefault(mark.seq, mark)
             if other.hash != mark.hash:
@@ -272,7 +202,7 @@ class Ledger:
         self, connection: Connection, seq: int, at: int, digest: bytes
     ) -> Checkpoint:
         mark = Checkpoint(self._map_id, self._environment, seq, from_micros(at), digest)
-        mark = replace(mark, signature=self._signing_key.sign(mark.signed_text()))
+        mark = replace(mark, signature=self._keys.sign(mark.signed_text()))
         connection.execute(
             insert(CHECKPOINT).values(seq=seq, at=at, hash=digest, signature=mark.signature)
         )
@@ -284,98 +214,29 @@ class Ledger:
             bytes(row.hash), bytes(row.signature),
         )  # fmt: skip
 
+    def _check_seal(self, head: Any) -> None:
+        """Raises LedgerDamagedError for a head that these keys did not seal."""
+        seal = self._seal(int(head.seq), int(head.at), bytes(head.hash))
+        if not hmac.compare_digest(bytes(head.seal), seal):
+            raise LedgerDamagedError(reason="head_seal")
+
     def _seal(self, seq: int, at: int, digest: bytes) -> bytes:
-        text = b"%d %d " % (seq, at)
-        return hmac.digest(self._head_key, text + digest, "sha256")
+        return self._keys.seal_head(b"%d %d " % (seq, at) + digest)
 
 
-def _row(entry: Entry, seq: int, ledger_id: str, at: int) -> dict[str, Any]:
-    row = {name: getattr(entry, name) for name in _TEXTS}
-    for name, value in row.items():
-        if not value.isprintable():
-            raise ValueError(f"a ledger text with control characters: {name}")
-    status_at = 0 if entry.status_at is None else micros(entry.status_at)
-    return {**row, "seq": seq, "ledger_id": ledger_id, "at": at, "status_at": status_at}
-
-
+_NAMES: Final = tuple(f"{name}_" for name in HASHED)
 _TEXTS: Final = tuple(n for n in HASHED if n not in ("seq", "ledger_id", "at", "status_at"))
+_TEXTS_OF: Final = attrgetter(*_TEXTS)
+_STATUS: Final = _TEXTS.index("status") + 1  # status_at stands behind it
 
 
-def _digest(last: bytes, values: tuple[object, ...]) -> bytes:
-    return hashlib.sha256(last + (_LINE % values).encode("utf-8")).digest()
-
-
-def _rows(connection: Connection, end: int) -> Iterator[Any]:
-    """The rows in order, straight from the driver, one page after the other in memory."""
-    names = ", ".join((*HASHED, "prev_hash", "hash"))
-    cursor: Any = connection.connection.cursor()
-    try:
-        for after in range(0, end, _PAGE):
-            # Only our own integers stand in the text; the drivers differ in their markers. A
-            # page is a range of numbers: with LIMIT a planner may sort the rest for each.
-            cursor.execute(
-                f"SELECT {names} FROM ledger WHERE seq > {after:d} "  # noqa: S608
-                f"AND seq <= {min(after + _PAGE, end):d} ORDER BY seq"
-            )
-            yield from cursor.fetchall()
-    finally:
-        cursor.close()
-
-
-def _walk(
-    connection: Connection, end: int, marks: dict[int, Checkpoint]
-) -> tuple[int, bytes, Fault | None]:
-    """Follow the chain up to ``end``: the last good entry, its hash, the first fault.
-
-    The hot loop of a verification: what is rare is looked into only when it happens.
-    """
-    sha256, line, count, mark, wanted = hashlib.sha256, _LINE, len(HASHED), _MARK, _MARKS
-    stops = iter(sorted(marks))
-    stop = next(stops, 0)
-    seq, last, time = 0, GENESIS, 0
-    for row in _rows(connection, end):
-        text = line % row[:count]
-        digest = sha256(last + text.encode("utf-8", "surrogatepass")).digest()
-        if row[-1] != digest or row[-2] != last or row[0] != seq + 1 or row[2] < time:
-            return seq, last, Fault(_kind(row, seq, last, digest), seq + 1)
-        if text.count(mark) != wanted:
-            return seq, last, Fault("changed", seq + 1)
-        seq, last, time = seq + 1, digest, row[2]
-        if seq == stop:
-            if marks[seq].hash != digest:
-                return seq, last, Fault("checkpoint_differs", seq)
-            stop = next(stops, 0)
-    return seq, last, None
-
-
-def _kind(row: Any, seq: int, last: bytes, digest: bytes) -> str:
-    """What is wrong with the row that should be entry ``seq + 1``."""
-    if row[0] != seq + 1:
-        return "missing" if isinstance(row[0], int) and row[0] > seq + 1 else "order"
-    return "changed" if row[-1] != digest or row[-2] != last else "time"
-
-
-def _ending(
-    connection: Connection,
-    seq: int,
-    last: bytes,
-    end: int,
-    head: bytes,
-    marks: dict[int, Checkpoint],
-) -> Fault | None:
-    """Whether the chain ends where its head and every checkpoint say it does."""
-    if seq != end:
-        return Fault("truncated", seq + 1)
-    if last != head:
-        return Fault("changed", seq)
-    beyond = [mark for mark in marks if mark > end]
-    if beyond:
-        return Fault("truncated", min(beyond))
-    more = connection.execute(select(LEDGER.c.seq).where(LEDGER.c.seq > end).limit(1)).first()
-    # Somebody may have written since the head was read: then the head has moved too.
-    if more is not None and int(connection.execute(_HEAD).one().seq) == end:
-        return Fault("inserted", end + 1)
-    return None
+def _columns(entry: Entry, seq: int, ledger_id: str, at: int) -> tuple[object, ...]:
+    """The columns of an entry in the order of ``HASHED``. Raises ValueError."""
+    texts: tuple[str, ...] = _TEXTS_OF(entry)
+    if not "".join(texts).isprintable():
+        raise ValueError("a ledger text with control characters")
+    status_at = 0 if entry.status_at is None else micros(entry.status_at)
+    return (seq, ledger_id, at, *texts[:_STATUS], status_at, *texts[_STATUS:])
 
 
 def now_utc() -> datetime:

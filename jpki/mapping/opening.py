@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 from jpki.certificate.kinds import Environment
 from jpki.mapping.check import Level, check
 from jpki.mapping.errors import EnvironmentMixedError, KeyFileError, PolicyWantingError
-from jpki.mapping.keys import KeyFile, new_keys, read_keys, write_keys
+from jpki.mapping.keys import KeyRing, Pin, create_keys, open_keys
 from jpki.mapping.ledger import Ledger, now_utc
 from jpki.mapping.policy import Policy
 from jpki.mapping.store import schema
@@ -23,14 +23,17 @@ MAP_ENVIRONMENTS = frozenset({Environment.PRODUCTION, Environment.TEST})
 
 def create_map(
     url: str,
-    key_file: Path,
+    key_file: Path | str,
     policy: Policy,
     environment: Environment,
     *,
+    pin: Pin | None = None,
     partitions: int = PARTITIONS,
     now: datetime | None = None,
 ) -> None:
-    """Make a store and its key file, for one environment for life.
+    """Make a store and its keys, for one environment for life.
+
+    ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
 
     Raises PolicyWantingError, KeyFileError (``exists``), StoreStateError (``exists``); then
     nothing was made.
@@ -38,9 +41,9 @@ def create_map(
     check_policy(policy)
     if environment not in MAP_ENVIRONMENTS:
         raise EnvironmentMixedError(map=environment.value, given=environment.value)
-    keys = new_keys(environment, tuple(service.id for service in policy.services))
     at = now_utc() if now is None else now
-    keys = write_keys(keys, key_file)
+    services = tuple(service.id for service in policy.services)
+    keys = create_keys(key_file, environment, services, pin=pin)
     facts = {
         "map": keys.map_id,
         "environment": environment.value,
@@ -51,11 +54,11 @@ def create_map(
         with Store.create(url, facts, partitions=partitions, first=_first(keys, at)):
             return
     except BaseException:
-        key_file.unlink(missing_ok=True)
+        keys.discard()
         raise
 
 
-def _first(keys: KeyFile, at: datetime) -> Callable[[Connection], None]:
+def _first(keys: KeyRing, at: datetime) -> Callable[[Connection], None]:
     def work(connection: Connection) -> None:
         Ledger(keys).begin(connection, at)
         for service in keys.services:
@@ -64,7 +67,7 @@ def _first(keys: KeyFile, at: datetime) -> Callable[[Connection], None]:
     return work
 
 
-def add_service(connection: Connection, keys: KeyFile, service: str) -> None:
+def add_service(connection: Connection, keys: KeyRing, service: str) -> None:
     """Write down which keys a service has."""
     own = keys.service(service)
     connection.execute(
@@ -72,19 +75,19 @@ def add_service(connection: Connection, keys: KeyFile, service: str) -> None:
     )
 
 
-def extend_map(url: str, key_file: Path, policy: Policy) -> tuple[str, ...]:
+def extend_map(
+    url: str, key_file: Path | str, policy: Policy, *, pin: Pin | None = None
+) -> tuple[str, ...]:
     """Give keys to services that the policy has and the map has not; returns their ids."""
     check_policy(policy)
-    keys = read_keys(key_file)
+    keys = open_keys(key_file, pin=pin)
     with Store.open(url) as store:
         check_belonging(store, keys, keys.environment)
         with store.reading() as connection:
             there = set(connection.execute(select(schema.SERVICE_KEY.c.service)).scalars())
         new = tuple(service.id for service in policy.services if service.id not in there)
-        for service in new:
-            keys = keys.with_service(service)
-        # The file first: a database that names keys nobody has would be lost.
-        write_keys(keys, key_file, overwrite=True)
+        # The keys first: a database that names keys nobody has would be lost.
+        keys = keys.extended(new)
 
         def work(connection: Connection) -> None:
             for service in new:
@@ -105,14 +108,13 @@ def check_policy(policy: Policy) -> None:
         )  # fmt: skip
 
 
-def check_belonging(store: Store, keys: KeyFile, environment: Environment) -> Environment:
+def check_belonging(store: Store, keys: KeyRing, environment: Environment) -> Environment:
     """The environment that store, keys and trust share. Raises as :class:`Map` does."""
     facts = store.facts()
-    path = str(keys.path or "")
     if facts.get("map") != keys.map_id or facts.get("ledger_public_key") != (
         keys.public_key().hex()
     ):
-        raise KeyFileError(reason="other_map", path=path)
+        raise KeyFileError(reason="other_map", path=keys.location)
     if facts.get("environment") != keys.environment.value:
         raise EnvironmentMixedError(map=facts.get("environment"), given=keys.environment.value)
     if environment is not keys.environment:

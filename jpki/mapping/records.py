@@ -28,6 +28,7 @@ from jpki.mapping.index import Index, StoredCertificate, seal_certificate
 from jpki.mapping.keys import ServiceKeys
 from jpki.mapping.lifecycle import CertificateState, State
 from jpki.mapping.store import schema
+from jpki.mapping.store.prepared import Prepared
 from jpki.mapping.times import micros
 
 CODE_SIZE: Final = 16
@@ -68,7 +69,7 @@ _CONSENTED: Final = exists().where(
     _C.c.handle == _I.c.handle, _C.c.purpose == bindparam("purpose"), _C.c.state == "given",
     _C.c.ends_at > bindparam("at"),
 )  # fmt: skip
-BY_INDEX: Final = (
+BY_INDEX: Final = Prepared(
     select(
         _K.c.epoch, _K.c.fingerprint, _I.c.index_key, _I.c.handle, _I.c.state.label("certificate"),
         _H.c.state, _P.c.pseudonym, _S.c.handle.label("hidden"), _CONSENTED.label("consented"),
@@ -81,7 +82,7 @@ BY_INDEX: Final = (
     )
     .where(_K.c.service == bindparam("service"))
 )  # fmt: skip
-BY_PSEUDONYM: Final = (
+BY_PSEUDONYM: Final = Prepared(
     select(_H.c.handle, _H.c.state, _H.c.suppressed, _P.c.pseudonym)
     .select_from(
         _K.outerjoin(
@@ -106,8 +107,8 @@ def find(
     Raises KeyFileError for old keys.
     """
     service, purpose = where
-    row = connection.execute(
-        BY_INDEX,
+    row = BY_INDEX.run(
+        connection,
         {
             "current": index.current, "previous": index.previous, "service": service,
             "purpose": purpose, "at": micros(now),
@@ -133,8 +134,8 @@ def find(
 
 def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Found:
     """Whom a pseudonym of ``service`` names; a suppressed person only as ``hidden``."""
-    row = connection.execute(
-        BY_PSEUDONYM, {"pseudonym": pseudonym, "service": service}
+    row = BY_PSEUDONYM.run(
+        connection, {"pseudonym": pseudonym, "service": service}
     ).one_or_none()
     if row is None:
         raise KeyFileError(reason="no_keys_for_service", service=service)

@@ -21,7 +21,7 @@ from jpki.mapping.index import (
     seal_card_key,
     seal_certificate,
 )
-from jpki.mapping.keys import KeyFile, ServiceKeys, read_keys, write_keys
+from jpki.mapping.keys import KeyRing, ServiceKeys
 from jpki.mapping.store import schema
 from jpki.mapping.store.store import Store
 
@@ -29,22 +29,19 @@ PAGE: Final = 2_000
 _K, _R, _C = schema.SERVICE_KEY, schema.RECHECK_SERIAL, schema.CARD_KEY
 
 
-def rotate(store: Store, keys: KeyFile, service: str, *, page: int = PAGE) -> KeyFile:
+def rotate(store: Store, keys: KeyRing, service: str, *, page: int = PAGE) -> KeyRing:
     """Give ``service`` a new epoch and re-key every row; returns the new keys.
 
     A rotation that was cut short goes on where it stopped. Raises KeyFileError, StoreDownError.
     """
-    if keys.path is None:
-        raise KeyFileError(reason="missing")
-    path = keys.path
-    keys = read_keys(path)
+    keys = keys.again()
     epoch = _epoch(store, service)
     if keys.service(service).epoch == epoch:
         if _behind(store, service, epoch):
             _rekey(store, keys, service, page)
             return keys
         # The file first: a database that names keys nobody has would be lost.
-        keys = write_keys(keys.rotated(service), path, overwrite=True)
+        keys = keys.renewed(service)
     elif keys.service(service).epoch != epoch + 1:
         raise KeyFileError(reason="other_key")
     store.change(_name(keys, service))
@@ -72,7 +69,7 @@ def _behind(store: Store, service: str, epoch: int) -> bool:
         )
 
 
-def _name(keys: KeyFile, service: str) -> Callable[[Connection], None]:
+def _name(keys: KeyRing, service: str) -> Callable[[Connection], None]:
     own = keys.service(service)
 
     def work(connection: Connection) -> None:
@@ -85,7 +82,7 @@ def _name(keys: KeyFile, service: str) -> Callable[[Connection], None]:
     return work
 
 
-def _rekey(store: Store, keys: KeyFile, service: str, page: int) -> None:
+def _rekey(store: Store, keys: KeyRing, service: str, page: int) -> None:
     for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX):
         while store.change(lambda c, t=table: _page(c, t, keys, service, page)):  # type: ignore[misc]
             pass
@@ -94,7 +91,7 @@ def _rekey(store: Store, keys: KeyFile, service: str, page: int) -> None:
             pass
 
 
-def _page(connection: Connection, table: Table, keys: KeyFile, service: str, page: int) -> int:
+def _page(connection: Connection, table: Table, keys: KeyRing, service: str, page: int) -> int:
     own = keys.service(service)
     rows = connection.execute(
         select(table.c.index_key)
@@ -119,7 +116,7 @@ def _sealed(
     connection: Connection,
     table: Table,
     sealed_anew: Callable[[ServiceKeys, Row[Any]], bytes],
-    keys: KeyFile,
+    keys: KeyRing,
     service: str,
     page: int,
 ) -> int:

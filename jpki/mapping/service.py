@@ -19,12 +19,14 @@ from jpki.mapping import challenges, deeds, records, rotation, suppression
 from jpki.mapping import consent as consents
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.challenges import TTL, Aim
+from jpki.mapping.checkpoint import Checkpoint
+from jpki.mapping.decision import Decider
 from jpki.mapping.disclosure import Disclosure, View, Viewer
 from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError, StoreStateError
 from jpki.mapping.evidence import keep
 from jpki.mapping.index import CertificateRef
-from jpki.mapping.keys import KeyFile, read_keys
-from jpki.mapping.ledger import Checkpoint, Ledger, LedgerReport, now_utc
+from jpki.mapping.keys import KeyRing, Pin, open_keys
+from jpki.mapping.ledger import Ledger, LedgerReport, now_utc
 from jpki.mapping.links import attach
 from jpki.mapping.opening import check_belonging
 from jpki.mapping.platform import PlatformAdapter
@@ -55,22 +57,31 @@ class Map:
     def __init__(
         self,
         store: Store,
-        keys: KeyFile,
+        keys: KeyRing,
         policy: Policy,
         validator: Validator,
         *,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self.store = store
-        self.policy = policy
+        self._decide = Decider(policy)
         self.validator = validator
         self.environment = check_belonging(store, keys, validator.trust.environment)
         self._clock = clock
         self._use(keys)
 
-    def _use(self, keys: KeyFile) -> None:
+    def _use(self, keys: KeyRing) -> None:
         self._keys = keys
         self._ledger = Ledger(keys)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides; another one counts from the next operation on."""
+        return self._decide.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._decide = Decider(policy)
 
     def verify(self, evidence: Evidence) -> Presentation | Rejected:
         """Verify evidence with the map's own trust and revocation data."""
@@ -305,7 +316,9 @@ class Map:
 
     def sitting(self) -> Sitting:
         """The moment: one time and one set of keys for a whole transaction."""
-        return Sitting(self.policy, self._keys, self._ledger, self.environment, self._clock())
+        return Sitting(
+            self.policy, self._keys, self._ledger, self.environment, self._clock(), self._decide
+        )
 
     def change(self, work: Callable[[Connection], Resolution]) -> Resolution:
         """One transaction; once more if another writer or a rotation came in between."""
@@ -321,10 +334,8 @@ class Map:
         raise AssertionError("unreachable")
 
     def _reload(self) -> bool:
-        """Read the key file again after somebody rotated it."""
-        if self._keys.path is None:
-            return False
-        keys = read_keys(self._keys.path)
+        """Take the keys as they are after somebody rotated them."""
+        keys = self._keys.again()
         check_belonging(self.store, keys, self.environment)
         self._use(keys)
         return True
@@ -351,14 +362,18 @@ class Map:
 
 def open_map(
     url: str,
-    key_file: Path,
+    key_file: Path | str,
     policy: Policy,
     validator: Validator,
     *,
     clock: Callable[[], datetime] = now_utc,
+    pin: Pin | None = None,
 ) -> Map:
-    """Open a map that is there. Raises MapError by cause."""
-    keys = read_keys(key_file)
+    """Open a map that is there. Raises MapError by cause.
+
+    ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
+    """
+    keys = open_keys(key_file, pin=pin)
     store = Store.open(url)
     try:
         return Map(store, keys, policy, validator, clock=clock)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,10 +14,10 @@ from jpki.certificate.kinds import Environment
 from jpki.mapping import challenges, records
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.challenges import Aim
-from jpki.mapping.decision import Decision, decide
+from jpki.mapping.decision import Decider, Decision
 from jpki.mapping.errors import EnvironmentMixedError
 from jpki.mapping.index import Index, index_of
-from jpki.mapping.keys import KeyFile
+from jpki.mapping.keys import KeyRing
 from jpki.mapping.ledger import Entry, Ledger
 from jpki.mapping.lifecycle import after, event_of, refusal
 from jpki.mapping.policy import ActorKind, Operation, Policy, Purpose, Role
@@ -62,7 +63,7 @@ class Here:
 
     connection: Connection
     policy: Policy
-    keys: KeyFile
+    keys: KeyRing
     service: str
     purpose: Purpose
     presentation: Presentation
@@ -97,13 +98,11 @@ class Sitting:
     """Everything that is the same for every operation of one map at one moment."""
 
     policy: Policy
-    keys: KeyFile
+    keys: KeyRing
     ledger: Ledger
     environment: Environment
     now: datetime
-
-    def decide(self, request: Request) -> Decision:
-        return decide(self.policy, request)
+    decide: Decider
 
     def presented(
         self,
@@ -156,7 +155,7 @@ class Sitting:
         """Decide, look up by pseudonym, do, write down, in this transaction."""
         decision = self.decide(request)
         service, purpose = self.named(decision)
-        entry = replace(self.entry(asker, request, decision), giver="staff", obtained="document")
+        entry = self.entry(asker, request, decision, giver="staff", obtained="document")
         if not decision.allowed or purpose is None:
             return self.refused(connection, entry, decision, decision.code)
         found = records.find_pseudonym(connection, pseudonym, service)
@@ -231,10 +230,11 @@ class Sitting:
         decision: Decision,
         presentation: Presentation | Rejected,
     ) -> Entry:
-        entry = self.entry(asker, request, decision)
         ref = presentation.ref
-        return replace(
-            entry,
+        return self.entry(
+            asker,
+            request,
+            decision,
             proof=presentation.proof.value,
             family="" if ref is None else ref.family.value,
             medium="" if ref is None else ref.medium.value,
@@ -244,8 +244,8 @@ class Sitting:
             obtained="presentation",
         )
 
-    def entry(self, asker: Asker, request: Request, decision: Decision) -> Entry:
-        """The entry of a decision, before it is known what comes of it."""
+    def entry(self, asker: Asker, request: Request, decision: Decision, **more: Any) -> Entry:
+        """The entry of a decision, before it is known what comes of it. ``more``: other columns."""
         service, purpose = decision.service or "", decision.purpose or ""
         role = (
             asker.role.value
@@ -264,6 +264,7 @@ class Sitting:
             article=decision.article,
             receiver=plain(asker.receiver) or service,
             document=plain(asker.document),
+            **more,
         )
 
 
@@ -273,6 +274,8 @@ def plain(text: str, limit: int = 200) -> str:
     Twelve digits in a row are not written down: they could be a 個人番号 (番号法20条).
     """
     kept = "".join(char if char.isprintable() else "?" for char in text[:limit])
+    if len(kept) < 12:
+        return kept
     run, out = 0, list(kept)
     for place, char in enumerate(kept + "x"):
         if char.isdigit():

@@ -26,7 +26,8 @@ _LIMIT = 1 << 16  # bytes of a checkpoint file
 @upkeep_options
 @option("--checkpoint", metavar="F", type=PATH, multiple=True)
 def verify(session: Session, checkpoint: tuple[Path, ...], **given: Any) -> Exit:
-    from jpki.mapping.ledger import Ledger, parse_checkpoint
+    from jpki.mapping.checkpoint import parse_checkpoint
+    from jpki.mapping.ledger import Ledger
 
     kept = [parse_checkpoint(files.read_input(path, limit=_LIMIT)) for path in checkpoint]
     with opened_store(session, given) as (store, keys), store.reading() as connection:

@@ -19,7 +19,7 @@ from jpki_cli.texts import t
 @option("--at", metavar="TIME", type=Moment())
 def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> None:
     from jpki.certificate.kinds import Environment
-    from jpki.mapping.keys import read_keys
+    from jpki.mapping.keys import open_keys
     from jpki.mapping.opening import create_map, extend_map
 
     environment = named_environment(session) or Environment.PRODUCTION
@@ -29,7 +29,7 @@ def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> N
     policy = place.load_policy()
     if extend:
         new = extend_map(place.db, place.key_file, policy)
-        environment = read_keys(place.key_file).environment
+        environment = open_keys(place.key_file).environment
     else:
         now = session.app.clock() if at is None else at
         create_map(place.db, place.key_file, policy, environment, now=now)

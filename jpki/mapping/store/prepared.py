@@ -34,9 +34,7 @@ class Prepared:
             return connection.exec_driver_sql(text, whole)
         return connection.exec_driver_sql(text, tuple([whole[name] for name in names]))
 
-    def _compile(
-        self, dialect: Dialect
-    ) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
         compiled = self._statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         names = None if compiled.positiontup is None else tuple(compiled.positiontup)

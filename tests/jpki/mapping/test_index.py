@@ -30,7 +30,8 @@ from jpki.mapping.index import (
     seal_card_key,
     seal_certificate,
 )
-from jpki.mapping.keys import ServiceKeys, new_keys
+from jpki.mapping.key_file import new_keys
+from jpki.mapping.keys import ServiceKeys
 from jpki.validation.named import NamedCertificate
 
 

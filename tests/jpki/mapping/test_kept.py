@@ -14,7 +14,7 @@ from jpki.mapping import consent as consents
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.errors import KeyFileError
 from jpki.mapping.evidence import purge, read
-from jpki.mapping.keys import read_keys
+from jpki.mapping.key_file import read_keys
 from jpki.mapping.policy import Evidence as EvidenceRule
 from jpki.mapping.policy import LinkKind, Operation
 from jpki.mapping.records import parse_pseudonym, pseudonym_text

@@ -10,7 +10,7 @@ import pytest
 
 from jpki.certificate.kinds import Environment
 from jpki.mapping.errors import KeyFileError
-from jpki.mapping.keys import KeyFile, new_keys, read_keys, write_keys
+from jpki.mapping.key_file import KeyFile, new_keys, read_keys, write_keys
 
 
 @pytest.fixture
@@ -108,4 +108,4 @@ def test_epochs(keys: KeyFile) -> None:
     with pytest.raises(KeyFileError):
         keys.service("other")
     with pytest.raises(KeyFileError):
-        new.derived_at("recheck", 3)
+        new.open("recheck", b"", b"", 3)

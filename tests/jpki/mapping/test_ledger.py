@@ -14,10 +14,12 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from jpki.certificate.kinds import Environment
+from jpki.mapping import chain
 from jpki.mapping import ledger as module
 from jpki.mapping.errors import ClockError, LedgerDamagedError
-from jpki.mapping.keys import KeyFile, new_keys
-from jpki.mapping.ledger import Entry, Ledger, parse_checkpoint
+from jpki.mapping.key_file import KeyFile, new_keys
+from jpki.mapping.checkpoint import Checkpoint, parse_checkpoint
+from jpki.mapping.ledger import Entry, Ledger
 from jpki.mapping.store import guards
 from jpki.mapping.store.schema import HASHED, LEDGER, LEDGER_HEAD
 from jpki.mapping.store.store import Store
@@ -262,7 +264,7 @@ def test_checkpoints_are_made_unasked(
 
 def test_pages(store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (1, 2, COUNT - 1, COUNT, COUNT + 1):
-        monkeypatch.setattr(module, "_PAGE", size)
+        monkeypatch.setattr(chain, "_PAGE", size)
         assert fault(store, ledger) is None
 
 
@@ -276,7 +278,7 @@ def test_the_clock(store: Store, ledger: Ledger) -> None:
 
 
 def test_garbage_checkpoints(tmp_path: Path) -> None:
-    good = module.Checkpoint("ab", "test", 1, NOW, bytes(32), b"s")
+    good = Checkpoint("ab", "test", 1, NOW, bytes(32), b"s")
     data = json.dumps(good.to_object()).encode()
     assert parse_checkpoint(data) == good
     for cut in range(len(data)):

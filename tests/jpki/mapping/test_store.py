@@ -20,7 +20,7 @@ from jpki.mapping.errors import (
     StoreStateError,
     StoreUrlError,
 )
-from jpki.mapping.keys import new_keys, write_keys
+from jpki.mapping.key_file import new_keys, write_keys
 from jpki.mapping.opening import create_map, extend_map
 from jpki.mapping.policy import Operation
 from jpki.mapping.service import open_map
