@@ -14,31 +14,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from jpki.certificate.names import general_name_key, point_label
+from jpki.certificate.names import general_name_key
 from jpki.errors import RevocationDataError
 from jpki.validation.crl import Crl, parse_crl
-from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
+from jpki.validation.findings import Finding, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
-from jpki.validation.times import Moment, rfc3339
+from jpki.validation.times import Moment
 from jpki.validation.trust import Anchor
 from jpki.verdict import Outcome
 
 _log = logging.getLogger(__name__)
-_EVERYTHING = "all"
-
-# How near a list came to telling: the last hurdle it failed at.
-_RANKS = {
-    "crl_other_generation": 2,
-    "crl_other_point": 3,
-    "crl_malformed": 4,
-    "crl_scope": 5,
-    "crl_signature": 6,
-    "crl_future": 7,
-    "crl_rollback": 9,
-    "crl_no_next_update": 10,
-    "crl_expired": 10,
-    "crl_too_old": 10,
-}
 # Issuer, key id and points of a list: the lists that replace one another.
 ListKey = tuple[bytes, bytes, frozenset[object] | None]
 
@@ -117,7 +103,7 @@ class CrlStore:
             if code is None:
                 believed[_key(crl, anchor)].append(crl)
             else:
-                findings.append(_miss(code, crl))
+                findings.append(miss(code, crl))
         for key, crls in believed.items():
             findings += self._judge(key, crls, certificate, moment)
         return findings
@@ -135,7 +121,7 @@ class CrlStore:
         until = _usable_until(newest, max_age)
         if until is None or sum(crl.number == newest.number for crl in crls) > 1:
             return None
-        source = _source(newest)
+        source = source_of(newest)
         good = Finding(Outcome.VALID, f"{source.name}_good", source.values)
         return Standing(max(crl.this_update for crl in crls), until, _listed(crls), good)
 
@@ -154,12 +140,12 @@ class CrlStore:
         findings: list[Finding] = []
         newest = max(crl.number for crl in crls)
         for crl in crls:
-            source = _source(crl)
+            source = source_of(crl)
             try:
                 entry = crl.find(certificate.serial)
             except RevocationDataError as error:
                 values = {"reason": error.values["reason"]}
-                findings.append(_cannot("crl_malformed", values, decisive=True))
+                findings.append(cannot("crl_malformed", values, decisive=True))
                 continue
             if entry is not None:
                 findings.append(
@@ -172,23 +158,23 @@ class CrlStore:
     def _good(self, key: ListKey, crl: Crl, certificate: AskedAbout, moment: Moment) -> Finding:
         fault = moment.fault(crl.this_update, crl.next_update)
         if fault is not None:
-            return _miss(f"crl_{fault}", crl)
+            return miss(f"crl_{fault}", crl)
         if self._memory is not None and moment.at >= moment.now:
             highest = self._memory.highest(key)
             if highest is not None and crl.number < highest:
-                return _miss("crl_rollback", crl)
+                return miss("crl_rollback", crl)
             self._memory.remember(key, crl.number)
-        return judge_good(certificate, _source(crl))
+        return judge_good(certificate, source_of(crl))
 
     def _nothing(self, certificate: AskedAbout, anchor: Anchor) -> Finding:
         of_issuer = self._of_issuer.get(certificate.issuer_der, [])
         if any(crl.key_id in (None, anchor.key_id) for crl in of_issuer):
-            return _cannot("crl_other_point", {"point": _wanted(certificate)})
+            return cannot("crl_other_point", {"point": wanted_point(certificate)})
         if of_issuer:
-            return _cannot("crl_other_generation", {"point": _wanted(certificate)})
+            return cannot("crl_other_generation", {"point": wanted_point(certificate)})
         if self._faults:
-            return _cannot("crl_malformed", {"reason": self._faults[0]})
-        return Finding(Outcome.CANNOT_TELL, "crl_missing", {"point": _wanted(certificate)})
+            return cannot("crl_malformed", {"reason": self._faults[0]})
+        return Finding(Outcome.CANNOT_TELL, "crl_missing", {"point": wanted_point(certificate)})
 
 
 def _fault(crl: Crl, anchor: Anchor, moment: Moment) -> str | None:
@@ -223,34 +209,3 @@ def _key(crl: Crl, anchor: Anchor) -> ListKey:
     names = crl.point.names
     points = None if names is None else frozenset(map(general_name_key, names))
     return crl.issuer_der, anchor.key_id, points
-
-
-def _source(crl: Crl) -> Source:
-    values: dict[str, object] = {"point": _label(crl), "this_update": rfc3339(crl.this_update)}
-    if crl.next_update is not None:
-        values["next_update"] = rfc3339(crl.next_update)
-    return Source("crl", crl.this_update, values)
-
-
-def _miss(code: str, crl: Crl) -> Finding:
-    values = dict(_source(crl).values)
-    if crl.point.fault is not None:
-        values["reason"] = crl.point.fault
-    return _cannot(code, values)
-
-
-def _cannot(code: str, values: dict[str, object], *, decisive: bool = False) -> Finding:
-    return Finding(Outcome.CANNOT_TELL, code, values, rank=_RANKS[code], decisive=decisive)
-
-
-def _label(crl: Crl) -> str:
-    names = crl.point.names
-    return _EVERYTHING if names is None else _first_label(names)
-
-
-def _wanted(certificate: AskedAbout) -> str:
-    return _first_label(certificate.crl_distribution_point_names)
-
-
-def _first_label(names: Iterable[bytes]) -> str:
-    return next((label for name in names if (label := point_label(name))), "unnamed")
