@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``jpki sign`` knows of each format: how its files are called, which options it has.
-
-A format with options of its own adds its decorator to ``format_options`` and its reader to
-``_SPECIAL``.
-"""
+"""What ``jpki sign`` knows of each format: how its files are called, which options it has."""
 
 from __future__ import annotations
 
@@ -11,26 +7,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jpki_cli.options import Decorator
+from jpki_cli.options import together
+from jpki_cli.sign_documents import (
+    pdf_options,
+    pdf_special,
+    refuse_of_others,
+    xml_options,
+    xml_special,
+)
 
 _SUFFIXES: Final = {"cms": ".p7m", "pdf": ".signed.pdf", "xml": ".signed.xml", "raw": ".sig"}
-_SPECIAL: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {}
+_SPECIAL: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
+    "pdf": pdf_special,
+    "xml": xml_special,
+}
 FORMATS: Final = tuple(_SUFFIXES)
 
-
-def format_options(*decorators: Decorator) -> Decorator:
-    """The options that belong to single formats."""
-
-    def apply(function: Any) -> Any:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return apply
+format_options = together(pdf_options, xml_options)
+"""The options that belong to single formats."""
 
 
 def special(name: str, given: Mapping[str, Any]) -> object | None:
-    """What only that format knows, from the options given."""
+    """What only that format knows, from the options given. Raises UsageFault."""
+    refuse_of_others(name, given)
     reader = _SPECIAL.get(name)
     return reader(given) if reader else None
 

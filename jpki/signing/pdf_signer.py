@@ -91,7 +91,9 @@ async def signed(
     size = _LONGEST_SIGNATURE + _ATTRIBUTES
     size += sum(len(der) for der in (key.certificate, *key.chain))
     if options.stamper is not None:
-        stamper = PdfStamper(options.stamper, required=options.require_timestamp)
+        promised = pdf_options(options).profile is PdfProfile.PADES_T
+        required = options.require_timestamp or promised
+        stamper = PdfStamper(options.stamper, required=required)
         size += _TIME_STAMP
     time = options.signing_time.replace(microsecond=0)
     tool = _tool(document, key, options, stamper)

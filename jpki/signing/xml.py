@@ -51,9 +51,11 @@ def prepare(path: Path, options: SigningOptions) -> Prepared:
     """Look at an XML file before any PIN.
 
     Raises InputFileError, MissingExtraError, SigningError ``xml_unreadable`` (``reason``),
-    ``xml_instruction``, ``xml_files``.
+    ``xml_instruction``, ``xml_signed_already``, ``xml_files``, ``xml_no_stamp``.
     """
     demand_extra()
+    if options.stamper is not None:
+        raise SigningError("xml_no_stamp")
     wanted = xml_options(options)
     data = _read(path)
     from jpki.signing.xml_signer import demand_signable
@@ -82,12 +84,9 @@ def sign_xml(
 ) -> bytes:
     """``data`` signed, made with one digest given to ``signer``.
 
-    ``name``: what a detached signature calls the file. A time stamp has no place in such a
-    signature (``xml_no_stamp`` if one is required). Raises SigningError, CardError.
+    ``name``: what a detached signature calls the file. Raises SigningError, CardError.
     """
     demand_extra()
-    if options.stamper is not None and options.require_timestamp:
-        raise SigningError("xml_no_stamp")
     from jpki.signing import xml_signer
 
     wanted = xml_options(options)

@@ -243,7 +243,7 @@ class _Reading:
         except InvalidDigest:
             raise _FaultError("content_changed") from None
         except InvalidSignature:
-            raise _FaultError("signature_wrong") from None
+            raise _FaultError("signature_not_by_key") from None
         except Exception:
             # signxml and lxml have no one root for what a strange signature may bring.
             raise _FaultError("xml_signature_form") from None

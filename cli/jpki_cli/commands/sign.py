@@ -63,7 +63,7 @@ class _Done:
 @option("--tsa", metavar="URL")
 @option("--require-timestamp", is_flag=True)
 @option("--yes", is_flag=True)
-@format_options()
+@format_options
 @pin_options
 @card_options
 def sign(
