@@ -24,11 +24,12 @@ from cryptography.x509.oid import NameOID
 from issued import HANAKO, ISSUER
 from jpki.kiosk.documents.contents import DocumentKind
 from jpki.kiosk.records import MemoryRecords
-from jpki.kiosk.server.half import Errand, ServerHalf
+from jpki.kiosk.server.half import Answer, Errand, ServerHalf
 from jpki.kiosk.server.local import PURPOSES, LocalServer, Office
 from jpki.kiosk.server.terminals import Terminals, token_digest
 from jpki.kiosk.server.tickets import TicketDesk
 from jpki.mapping.policy import Operation
+from jpki.mapping.service import Map
 from map_bench import NOW, ORIGIN, Bench, Holder, holder, new_bench
 
 TERMINAL, TOKEN = "kiosk-7", "t" * 40
@@ -44,20 +45,29 @@ class Town:
     holder: Holder
     records: MemoryRecords
     tickets: TicketDesk
+    map: Map | None = None  # the same one with another validator
 
     def half(self, terminal: str = TERMINAL) -> LocalServer:
         office = Office(ISSUER, self.records, {DocumentKind.RESIDENCE: 200})
         return LocalServer(
-            self.bench.map, office, terminal=terminal, origin=ORIGIN, tickets=self.tickets,
-            clock=self.bench.clock,
+            self.map or self.bench.map, office, terminal=terminal, origin=ORIGIN,
+            tickets=self.tickets, clock=self.bench.clock,
         )  # fmt: skip
+
+    def enrol(self, ask: Callable[[LocalServer, Errand], Answer]) -> None:
+        """Register the resident with whatever card ``ask`` presents."""
+        half = self.half()
+        ask(half, ENROL)
+        pseudonym = half.pseudonym(ask(half, RESIDENCE).ticket)
+        assert pseudonym is not None
+        self.records.put(pseudonym, HANAKO)
 
     def terminals(self, rate: float = 1000, burst: float = 1000) -> Terminals:
         names = {token_digest(TOKEN): TERMINAL, token_digest("o" * 40): "kiosk-8"}
         return Terminals(names, rate=rate, burst=burst)
 
 
-def present(half: ServerHalf, who: Holder, errand: Errand = RESIDENCE) -> Any:
+def present(half: ServerHalf, who: Holder, errand: Errand = RESIDENCE) -> Answer:
     """Answer a challenge of this half."""
     return half.present(errand, who.answer(half.challenge(errand)).response)
 
@@ -66,11 +76,7 @@ def town(url: str, folder: Path) -> Town:
     """A town whose one resident is enrolled."""
     bench = new_bench(url, folder, "konbini", "konbini")
     made = Town(bench, holder(), MemoryRecords(), TicketDesk())
-    half = made.half()
-    present(half, made.holder, ENROL)
-    pseudonym = half.pseudonym(present(half, made.holder).ticket)
-    assert pseudonym is not None
-    made.records.put(pseudonym, HANAKO)
+    made.enrol(lambda half, errand: present(half, made.holder, errand))
     return made
 
 

@@ -21,9 +21,10 @@ from jpki.verifying.challenge import Challenge, Response
 class ServerHalfError(JpkiError):
     """The server half did not give what it should. Nothing was issued that the person lacks.
 
-    Codes: ``errand_unknown`` (the policy knows no such purpose), ``server_down``, ``server_slow``, ``server_nonsense``, ``server_refused`` (this
-    terminal may not ask), ``server_busy`` (asked too often), ``ticket_unknown`` (used up,
-    expired or a stranger's), ``server_fault``.
+    Codes: ``errand_unknown`` (the policy knows no such purpose), ``server_down``,
+    ``server_slow``, ``server_nonsense``, ``server_refused`` (this terminal may not ask),
+    ``server_busy`` (asked too often), ``ticket_unknown`` (used up, expired or a
+    stranger's), ``server_fault``.
     """
 
     default_code = "server_down"

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a visit ends when something is in the way: one ending for each thing a person can do next.
+
+The words (``kiosk.ending.CODE``) say what happened, what it did to the tries, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from jpki.errors import (
+    CardDataError,
+    CertificateError,
+    IssuedDocumentError,
+    NoCertificateError,
+    NotOurCardError,
+    PinBlockedError,
+    PinError,
+    PinFormatError,
+    PinIncorrectError,
+    PinLastTryError,
+    PinOutcomeUnknownError,
+    UnsupportedTokenError,
+)
+from jpki.kiosk.server.half import Answer, ServerHalfError
+from jpki.kiosk.visit import CancelledError, Close, Ending
+from jpki.mapping.answers import Outcome
+from jpki_apdu.errors import (
+    CardError,
+    CardRemovedError,
+    Coded,
+    NoCardError,
+    TransportError,
+)
+
+_SIMPLE: Final[tuple[tuple[type[Coded], Close, str], ...]] = (
+    (CancelledError, Close.REFUSED, "cancelled"),
+    (PinFormatError, Close.FAILED, "pin_format"),
+    (NoCertificateError, Close.FAILED, "no_certificate"),
+    (NotOurCardError, Close.FAILED, "not_our_card"),
+    (UnsupportedTokenError, Close.FAILED, "not_our_card"),
+    (CardRemovedError, Close.FAILED, "card_gone"),
+    (NoCardError, Close.FAILED, "card_gone"),
+    (TransportError, Close.FAILED, "card_silent"),
+    (CardDataError, Close.FAILED, "card_unreadable"),
+    (CertificateError, Close.FAILED, "card_unreadable"),
+    (CardError, Close.FAILED, "card_unreadable"),
+)
+_PINS: Final[tuple[tuple[type[PinError], str], ...]] = (
+    (PinIncorrectError, "pin_incorrect"),
+    (PinBlockedError, "pin_blocked"),
+    (PinLastTryError, "pin_last_try"),
+    (PinOutcomeUnknownError, "pin_unknown"),
+)
+_SERVER: Final[Mapping[str, str]] = {
+    "server_slow": "server_down",
+    "server_down": "server_down",
+    "server_nonsense": "server_down",
+    "server_busy": "server_busy",
+}
+CODES: Final = frozenset(
+    {code for *_, code in _SIMPLE}
+    | {code for _, code in _PINS}
+    | set(_SERVER.values())
+    | {"pin_absent", "server_refused", "not_registered", "unregistered", "stale", "duplicate"}
+    | {"refused", "internal", "done"}
+)
+"""Every code of an ending made here. Each has words in each language."""
+
+
+def ending_of(error: Exception) -> Ending:
+    """The ending for an error of card, desk or server; ``internal`` for what nobody foresaw."""
+    if isinstance(error, PinError):
+        values = {"kind": error.kind.value, "attempts_left": error.attempts_left}
+        code = next((code for kind, code in _PINS if isinstance(error, kind)), "pin_absent")
+        return Ending(Close.FAILED, code, values)
+    if isinstance(error, ServerHalfError):
+        return Ending(Close.FAILED, _SERVER.get(error.code, "server_refused"))
+    if isinstance(error, IssuedDocumentError) and error.values.get("reason") == "not_registered":
+        return Ending(Close.REFUSED, "not_registered")
+    for kind, close, code in _SIMPLE:
+        if isinstance(error, kind):
+            return Ending(close, code)
+    return Ending(Close.FAILED, "internal")
+
+
+def ending_of_answer(answer: Answer) -> Ending:
+    """The ending for an answer of the map that opens nothing."""
+    if answer.outcome in (Outcome.UNREGISTERED, Outcome.STALE, Outcome.DUPLICATE):
+        return Ending(Close.REFUSED, answer.outcome.value, {"reason": answer.reason})
+    values = {"reason": answer.reason, "rule": answer.rule, "article": answer.article}
+    return Ending(Close.REFUSED, "refused", values)
