@@ -4,13 +4,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from jpki.errors import ConfigurationError
 from jpki.validation.declaration import VerifierDeclaration, VerifierRole
+from jpki.validation.policy import Preference
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationPolicy:
+    """The block ``[revocation]``: what the options of the same names say for one run.
+
+    ``max_age``: seconds. ``ocsp_key``, ``ocsp_certificate``: PEM files that sign requests.
+    """
+
+    prefer: Preference = Preference.CRL
+    max_age: int | None = None
+    offline: bool = False
+    ocsp_key: Path | None = None
+    ocsp_certificate: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +42,26 @@ class Config:
     crl: tuple[Path, ...] = ()
     ca: Path | None = None
     ocsp: str | None = None
+    revocation: RevocationPolicy = field(default_factory=RevocationPolicy)
     verifier: VerifierDeclaration | None = None
     applications: Path | None = None
     municipalities: Path | None = None
 
 
 _KEYS = frozenset(
-    {"reader", "trust", "crl", "ca", "ocsp", "verifier", "applications", "municipalities"}
+    {
+        "reader",
+        "trust",
+        "crl",
+        "ca",
+        "ocsp",
+        "revocation",
+        "verifier",
+        "applications",
+        "municipalities",
+    }
 )
+_REVOCATION_KEYS = frozenset({"prefer", "max_age", "offline", "ocsp_key", "ocsp_certificate"})
 _VERIFIER_KEYS = frozenset({"role", "registration", "responsible", "as_of", "purposes"})
 
 
@@ -81,9 +108,34 @@ class _Reader:
             crl=tuple(self._path(item) for item in folders),
             ca=self._path(ca) if ca else None,
             ocsp=str(self._path(ocsp)) if ocsp and "://" not in ocsp else ocsp,
+            revocation=self._revocation(content.get("revocation", {})),
             verifier=self._verifier(content["verifier"]) if "verifier" in content else None,
             applications=self._path(applications) if applications else None,
             municipalities=self._path(municipalities) if municipalities else None,
+        )
+
+    def _revocation(self, block: object) -> RevocationPolicy:
+        where = "revocation."
+        if not isinstance(block, dict):
+            raise self._wrong("wrong_type", "revocation")
+        self._only(block, _REVOCATION_KEYS, where)
+        prefer = self._string(block, "prefer", where) or Preference.CRL
+        if prefer not in set(Preference):
+            raise self._wrong("bad_value", f"{where}prefer")
+        max_age, offline = block.get("max_age"), block.get("offline", False)
+        if max_age is not None and (type(max_age) is not int or max_age < 0):
+            raise self._wrong("wrong_type", f"{where}max_age")
+        if not isinstance(offline, bool):
+            raise self._wrong("wrong_type", f"{where}offline")
+        key, signer = (self._string(block, f"ocsp_{n}", where) for n in ("key", "certificate"))
+        if (key is None) != (signer is None):
+            raise self._wrong("missing", f"{where}ocsp_{'key' if key is None else 'certificate'}")
+        return RevocationPolicy(
+            prefer=Preference(prefer),
+            max_age=max_age,
+            offline=offline,
+            ocsp_key=self._path(key) if key else None,
+            ocsp_certificate=self._path(signer) if signer else None,
         )
 
     def _verifier(self, block: object) -> VerifierDeclaration:

@@ -68,7 +68,9 @@ _validation = (
     option("--ocsp", metavar="F|URL"),
     option("--chain", metavar="F", multiple=True, type=PATH),
     option("--revocation", metavar="HOW", type=OneOf("require", "leaf", "none")),
+    option("--prefer", metavar="HOW", type=OneOf("crl", "ocsp", "both")),
     option("--max-age", metavar="S", type=Seconds()),
+    option("--offline", is_flag=True),
 )
 
 validation_options = together(*_validation)

@@ -9,11 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import OCSPNonce
-from cryptography.x509.ocsp import OCSPRequestBuilder
-
 from jpki.certificate import extensions
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment
@@ -34,6 +29,7 @@ _RANKS = {
     "ocsp_other_certificate": 2,
     "ocsp_refused": 3,
     "ocsp_malformed": 4,
+    "ocsp_no_answer": 4,
     "ocsp_critical_extension": 5,
     "ocsp_responder": 6,
     "ocsp_signature": 6,
@@ -62,23 +58,6 @@ class OcspAnswer:
 
     der: bytes = field(repr=False)
     nonce: bytes | None = field(default=None, repr=False)
-
-
-def build_ocsp_request(certificate: AskedAbout, anchor: Anchor, nonce: bytes | None) -> bytes:
-    """DER of the request about one certificate; CertID with SHA-1, as responders expect.
-
-    Sending it is the caller's, and lawful for registered verifiers only (18, 37条).
-    """
-    root = anchor.certificate
-    name, key = (
-        hashlib.sha1(part, usedforsecurity=False).digest()
-        for part in (root.subject_der, root.key_bits)
-    )
-    serial = int.from_bytes(certificate.serial.reveal(), "big")
-    builder = OCSPRequestBuilder().add_certificate_by_hash(name, key, serial, hashes.SHA1())  # noqa: S303
-    if nonce is not None:
-        builder = builder.add_extension(OCSPNonce(nonce), critical=False)
-    return builder.build().public_bytes(Encoding.DER)
 
 
 @dataclass(frozen=True, slots=True)

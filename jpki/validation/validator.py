@@ -19,6 +19,9 @@ from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
 from jpki.validation.known_frames import KnownFrames, Learned
 from jpki.validation.named import AskedAbout, NamedCertificate
+from jpki.validation.ocsp_client import OcspClient
+from jpki.validation.ocsp_request import question_about
+from jpki.validation.ocsp_source import ask_if_needed
 from jpki.validation.ocsp_store import OcspAnswer, OcspStore
 from jpki.validation.path import check_path, check_validity, find_anchor
 from jpki.validation.policy import Preference, RevocationMode, decide
@@ -39,8 +42,9 @@ def _now() -> datetime:
 class Validator:
     """Validates under the JPKI profile.
 
-    ``crls``, ``ocsp``: DER. ``chain``: DER of CA certificates at hand; under ``production``
-    pinned ones become usable, anything else is ignored. ``at``: the time asked about (aware;
+    ``crls``, ``ocsp``: DER. ``ocsp_client``: whom to ask when they do not tell;
+    ``preference`` says which comes first. ``chain``: DER of CA certificates at hand; under
+    ``production`` pinned ones become usable, anything else is ignored. ``at``: the time asked about (aware;
     default: now by ``clock``). ``max_age``: of revocation data. ``verifier``: without it no
     revocation data are read under ``production``. ``unverified_policies``: accept policy OIDs
     nobody has read from a certificate (phones); ``policies``: the operator's own rows.
@@ -55,6 +59,7 @@ class Validator:
         preference: Preference = Preference.CRL,
         crls: Iterable[bytes] = (),
         ocsp: Iterable[bytes | OcspAnswer] = (),
+        ocsp_client: OcspClient | None = None,
         chain: Iterable[bytes] = (),
         max_age: timedelta | None = None,
         at: datetime | None = None,
@@ -82,8 +87,9 @@ class Validator:
         answers = tuple(ocsp) if read else ()
         self._crls = CrlStore(crls if read else (), memory)
         self._ocsp = OcspStore(answers)
+        self._ocsp_client = ocsp_client if read else None
         # An answer about one certificate says nothing about the others of its frame.
-        self._crl_decides = not answers and preference is not Preference.BOTH
+        self._crl_decides = not (answers or self._ocsp_client) and preference is not Preference.BOTH
         self._frames = KnownFrames(self._ask)
 
     @property
@@ -204,11 +210,17 @@ class Validator:
         if anchor is None:
             return Check("revocation", Outcome.NOT_RUN, "path_first")
         cleared = functools.partial(self._in_force, anchor=anchor, moment=moment)
-        finding = decide(
+        crl = self._crls.check(certificate, anchor, moment)
+        ocsp = ask_if_needed(
+            self._ocsp_client,
+            question_about(certificate, anchor),
+            moment,
             self._preference,
-            self._crls.check(certificate, anchor, moment),
+            crl,
             self._ocsp.check(certificate, anchor, moment, cleared),
+            lambda answer: OcspStore([answer]).check(certificate, anchor, moment, cleared),
         )
+        finding = decide(self._preference, crl, ocsp)
         return Check("revocation", finding.outcome, finding.code, finding.values)
 
     def _unasked(self, family: Family | None) -> Check | None:

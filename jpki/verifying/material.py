@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jpki.validation.declaration import VerifierDeclaration
-from jpki.validation.policy import RevocationMode
+from jpki.validation.ocsp_client import OcspClient
+from jpki.validation.policy import Preference, RevocationMode
 from jpki.validation.trust import TrustStore
 from jpki.validation.validator import Validator
 
@@ -32,12 +33,15 @@ class TrustMaterial:
 class ValidationOptions:
     """How to validate. ``crls``, ``ocsp``, ``chain``: DER given by the caller.
 
+    ``ocsp_client``: whom to ask over the network, None = nobody.
     ``at``: aware; None = now. ``max_age``: oldest revocation data accepted.
     """
 
     revocation: RevocationMode = RevocationMode.REQUIRE
     crls: tuple[bytes, ...] = field(default=(), repr=False)
     ocsp: tuple[bytes, ...] = field(default=(), repr=False)
+    ocsp_client: OcspClient | None = None
+    preference: Preference = Preference.CRL
     chain: tuple[bytes, ...] = field(default=(), repr=False)
     max_age: timedelta | None = None
     at: datetime | None = None
@@ -50,6 +54,8 @@ class ValidationOptions:
             revocation=self.revocation,
             crls=(*trust.crls, *self.crls),
             ocsp=self.ocsp,
+            ocsp_client=self.ocsp_client,
+            preference=self.preference,
             chain=self.chain,
             max_age=self.max_age,
             at=self.at,

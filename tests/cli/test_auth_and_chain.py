@@ -252,9 +252,3 @@ def test_a_file_that_is_no_certificate(cli: Cli, tmp_path: Path, content: bytes)
     done = cli("chain", "check", str(path), "--json", *TEST)
     assert done.code == 1
     assert done.json["schema"] in ("jpki.error/1", "jpki.verdict/1")
-
-
-def test_ocsp_by_network_is_later(cli: Cli, files: dict[str, Path]) -> None:
-    arguments = ("chain", "check", str(files["auth"]), *TEST, "--json")
-    done = cli(*arguments, "--ocsp", "http://ocsp.example")
-    assert (done.code, done.json["code"]) == (2, "usage_not_yet")

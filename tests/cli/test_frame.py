@@ -157,9 +157,9 @@ def test_a_named_configuration_has_to_exist(cli: Cli, tmp_path: Path) -> None:
             ("card", "check", "--with", "number-a", "--number", "--reveal", "number"),
             "usage_with_opens",
         ),
-        (("chain", "check", "x", "--profile", "rfc5280"), "usage_not_yet"),
-        (("chain", "check", "x", "--policy", "1.2.3"), "usage_not_yet"),
-        (("chain", "check", "x", "--partial-chain"), "usage_not_yet"),
+        (("chain", "check", "x", "--policy", "1.2.3"), "usage_other_profile"),
+        (("chain", "check", "x", "--partial-chain"), "usage_other_profile"),
+        (("chain", "check", "x", "--profile", "rfc5280", "--policy", "any"), "usage_value"),
         (("emulate", "--card", "hanako", "--vpcd", "nowhere"), "usage_vpcd"),
     ],
 )

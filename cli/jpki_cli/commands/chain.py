@@ -11,15 +11,17 @@ from jpki_cli.clicks import Moment, OneOf, UsageFault, argument, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, validation_options
 from jpki_cli.session import Session
-from jpki_cli.validation import Asked, material
+from jpki_cli.validation import Asked, general_validator, material
 from jpki_cli.verdicts import finish
 
-_LATER = (
-    "require-explicit-policy",
-    "inhibit-policy-mapping",
-    "inhibit-any-policy",
-    "allow-weak-keys",
-    "partial-chain",
+# Options that mean something to the general profile only.
+_GENERAL = (
+    "policy",
+    "require_explicit_policy",
+    "inhibit_policy_mapping",
+    "inhibit_any_policy",
+    "allow_weak_keys",
+    "partial_chain",
 )
 
 
@@ -38,14 +40,15 @@ def check(session: Session, certificate: Path, **given: Any) -> Exit:
     from jpki.verifying.sources import read_certificates
 
     asked = Asked.from_options(given)
-    if given["profile"] == "rfc5280":
-        raise UsageFault("usage_not_yet", feature="--profile rfc5280")
-    if given["policy"]:
-        raise UsageFault("usage_not_yet", feature="--policy")
-    for name in _LATER:
-        if given[name.replace("-", "_")]:
-            raise UsageFault("usage_not_yet", feature=f"--{name}")
+    general = {name: given[name] for name in _GENERAL}
+    if given["profile"] == "jpki":
+        for name, value in general.items():
+            if value:
+                raise UsageFault("usage_other_profile", option=f"--{name.replace('_', '-')}")
     leaf, *rest = read_certificates([certificate])
+    if given["profile"] == "rfc5280":
+        validator = general_validator(session, asked, rest, **general)
+        return finish(session, validator.validate(leaf))
     trust, options = material(session, asked)
     options = replace(options, chain=(*options.chain, *rest))
     return finish(session, options.validator(trust).validate(leaf))

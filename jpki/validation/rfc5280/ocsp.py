@@ -36,7 +36,7 @@ class _Held:
 class OcspAnswers:
     """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
 
-    def __init__(self, answers: Iterable[bytes | OcspAnswer], *, weak_keys: bool = False) -> None:
+    def __init__(self, answers: Iterable[bytes | OcspAnswer], *, weak_keys: bool) -> None:
         self._weak_keys = weak_keys
         self._held: list[_Held] = []
         self._misses: list[Finding] = []

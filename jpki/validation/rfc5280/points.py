@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jpki.certificate import der
+from jpki.certificate.encode import tlv
 from jpki.certificate.names import general_name_key
 
 # Bits 1 to 8 of ReasonFlags; bit 0 is unused and counts for nothing.
@@ -30,7 +31,7 @@ class PointName:
         if self.relative is None:
             return self.full
         base = der.whole(issuer_der).value
-        return frozenset({directory_key(_sequence(base + self.relative))})
+        return frozenset({directory_key(tlv(der.SEQUENCE, base, self.relative))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Point:
 
 def directory_key(name_der: bytes) -> object:
     """The key of a Name as a directoryName."""
-    return general_name_key(_wrap(0xA4, name_der))
+    return general_name_key(tlv(0xA4, name_der))
 
 
 def read_points(value: bytes) -> tuple[Point, ...]:
@@ -79,7 +80,7 @@ def read_point_name(node: der.Node) -> PointName:
         return PointName(full=_general_names(choice))
     if choice.tag != 0xA1 or not choice.value:
         raise der.DerError("bad_point", choice.start)
-    return PointName(relative=_wrap(der.SET, choice.value))
+    return PointName(relative=tlv(der.SET, choice.value))
 
 
 def read_reasons(node: der.Node) -> frozenset[int]:
@@ -95,15 +96,3 @@ def _general_names(node: der.Node) -> frozenset[object]:
     if not found:
         raise der.DerError("empty", node.start)
     return found
-
-
-def _sequence(content: bytes) -> bytes:
-    return _wrap(der.SEQUENCE, content)
-
-
-def _wrap(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(octets)]) + octets + content

@@ -12,6 +12,9 @@ from typing import Final
 from jpki.certificate import extensions
 from jpki.errors import RevocationDataError
 from jpki.validation.findings import Finding, combine_findings
+from jpki.validation.ocsp_request import OcspQuestion
+from jpki.validation.ocsp_source import ask_if_needed
+from jpki.validation.ocsp_store import OcspAnswer
 from jpki.validation.policy import RevocationMode, decide
 from jpki.validation.rfc5280.certificate import AnyCertificate
 from jpki.validation.rfc5280.crl import REMOVED, AnyCrl, Entry, read_crl
@@ -94,7 +97,19 @@ class Revocation:
             found = self._by_crl(responder, issuer, own, (*asked, responder.der))
             return found.outcome is Outcome.VALID
 
-        ocsp = self._ocsp.check(certificate, issuer, self._moment, in_force)
+        def judge(answer: OcspAnswer) -> list[Finding]:
+            fresh = OcspAnswers([answer], weak_keys=self._options.weak_keys)
+            return fresh.check(certificate, issuer, self._moment, in_force)
+
+        ocsp = ask_if_needed(
+            self._options.client,
+            OcspQuestion(certificate.issuer_der, issuer.key_bits, certificate.serial),
+            self._moment,
+            self._options.preference,
+            [crl],
+            self._ocsp.check(certificate, issuer, self._moment, in_force),
+            judge,
+        )
         return decide(self._options.preference, [crl], ocsp)
 
     def _by_crl(

@@ -23,7 +23,8 @@ from jpki.emulator import VirtualConnection, load_card, populate
 from jpki.synth import SynthPki
 from jpki.testing.ocsp_server import OcspMode, OcspServer
 from jpki.validation.ocsp import parse_ocsp
-from jpki.validation.ocsp_store import OcspAnswer, build_ocsp_request
+from jpki.validation.ocsp_request import build_ocsp_request
+from jpki.validation.ocsp_store import OcspAnswer
 from jpki.validation.trust import TrustStore
 from jpki.validation.validator import Validator
 
