@@ -81,8 +81,8 @@ class ParquetRows:
         pyarrow = load()
         self._path = path
         try:
-            # Without buffering ahead a row group is read page by page: constant memory.
-            self._file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+            # Read page by page, not a whole row group ahead: constant memory.
+            self._file = pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
         except (OSError, pyarrow.ArrowException) as exc:
             raise InputFileError(path=str(path), reason="not_parquet") from exc
         names = self._file.schema_arrow.names

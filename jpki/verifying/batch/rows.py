@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
-from jpki.certificate.certificate import PublicKey, load_key
+from jpki.certificate.certificate import load_key
 from jpki.certificate.files import load_certificates
 from jpki.certificate.frame import public_key_info
 from jpki.errors import CertificateError
@@ -30,11 +29,13 @@ MAX_SIGNERS: Final = 4096
 
 _FITS: Final = Check("signature", Outcome.VALID, "signature_good")
 _FORGED: Final = Check("signature", Outcome.INVALID, "signature_wrong")
-_PADDING: Final = padding.PKCS1v15()
-_SHA256: Final = SHA256()
-_SHA256_DIGEST: Final = Prehashed(_SHA256)
-_ECDSA: Final = ec.ECDSA(SHA384())
-_ECDSA_DIGEST: Final = ec.ECDSA(Prehashed(SHA384()))
+# How a key signs a message, and its digest of so many octets.
+_RSA: Final = (
+    (padding.PKCS1v15(), SHA256()),
+    (padding.PKCS1v15(), Prehashed(SHA256())),
+    32,
+)
+_EC: Final = ((ec.ECDSA(SHA384()),), (ec.ECDSA(Prehashed(SHA384())),), 48)
 
 
 class RowVerdict(NamedTuple):
@@ -58,22 +59,41 @@ class RowError(Exception):
 class _Signer:
     """A certificate as judged at one time; its key is loaded when a signature asks for it."""
 
-    __slots__ = ("_der", "_key", "_verdict", "alone", "forged", "signed")
-
     def __init__(self, der: bytes, verdict: Verdict) -> None:
         self._der = der
-        self._key: PublicKey | None = None
         self._verdict = verdict
-        self.alone = self.signed = self.forged = summary(verdict.checks, verdict)
+        self._verify: Callable[..., None] | None = None
+        self._arguments: tuple[tuple[Any, ...], tuple[Any, ...], int] = _RSA
+        self.alone = self._signed = self._forged = summary(verdict.checks, verdict)
 
-    def key(self) -> PublicKey | None:
-        """None where the certificate is no good: then no signature under it can be."""
-        if self._key is None and self.alone.outcome != Outcome.INVALID:
-            self._key = load_key(public_key_info(self._der))
-            checks = self._verdict.checks
-            self.signed = summary((*checks, _FITS), self._verdict)
-            self.forged = summary((*checks, _FORGED), self._verdict)
-        return self._key
+    def judge(self, signature: bytes, message: bytes | None, digest: bytes | None) -> RowVerdict:
+        """The verdict on a signature over the message, or over its digest. Raises RowError."""
+        verify = self._verify
+        if verify is None:
+            # Under a certificate that is no good no signature can be: its key is left alone.
+            if self.alone.outcome is Outcome.INVALID:
+                return self.alone
+            verify = self._load()
+        of_message, of_digest, size = self._arguments
+        if digest is not None and len(digest) != size:
+            raise RowError("record_bad_digest")
+        try:
+            if digest is None:
+                verify(signature, message, *of_message)
+            else:
+                verify(signature, digest, *of_digest)
+        except InvalidSignature:
+            return self._forged
+        return self._signed
+
+    def _load(self) -> Callable[..., None]:
+        key = load_key(public_key_info(self._der))
+        checks = self._verdict.checks
+        self._arguments = _EC if isinstance(key, ec.EllipticCurvePublicKey) else _RSA
+        self._signed = summary((*checks, _FITS), self._verdict)
+        self._forged = summary((*checks, _FORGED), self._verdict)
+        self._verify = key.verify
+        return key.verify
 
 
 class RowVerifier:
@@ -85,39 +105,28 @@ class RowVerifier:
     def __init__(self, validator: Validator, signers: Mapping[str, bytes] | None = None) -> None:
         self._validator = validator
         self._named = signers or {}
-        self._known: dict[tuple[object, datetime | None], _Signer] = {}
+        self._known: dict[tuple[str | bytes | None, datetime | None], _Signer] = {}
 
     def verify(self, columns: Mapping[str, Sequence[object]], count: int) -> list[RowVerdict]:
         """A verdict for each of ``count`` rows, in order. A column that is not there counts as
         empty; bytes may be base64 text, times RFC 3339 text. Never raises for what rows hold."""
-        given: Iterable[Sequence[object] | itertools.repeat[None]] = [
-            columns.get(name) or itertools.repeat(None, count) for name in (*COLUMNS, FAULT)
-        ]
-        return [self._row(*row) for row in zip(*given, strict=True)]
-
-    def _row(
-        self,
-        certificate: object,
-        signer: object,
-        signature: object,
-        message: object,
-        digest: object,
-        time: object,
-        fault: object,
-    ) -> RowVerdict:
-        try:
-            if fault is not None:
-                return refused(str(fault))
-            at = None if time is None or time == "" else _moment(time)
-            name = _name(signer) or octets(certificate, "certificate")
-            known = self._known.get((name, at)) or self._meet(name, at)
-            signature = octets(signature, "signature")
-            message, digest = octets(message, "message"), octets(digest, "digest")
-            if signature is None and message is None and digest is None:
-                return known.alone
-            return _signed(known, signature, message, digest)
-        except RowError as error:
-            return refused(error.code)
+        rows = _Rows(columns, count)
+        found: list[RowVerdict] = []
+        known = self._known
+        for name, at, signature, message, digest, fault in rows:
+            try:
+                if fault is not None:
+                    raise RowError(fault)
+                signer = known.get((name, at)) or self._meet(name, at)
+                if signature is None and message is None and digest is None:
+                    found.append(signer.alone)
+                elif signature is None or (message is None) == (digest is None):
+                    raise RowError("record_incomplete")
+                else:
+                    found.append(signer.judge(signature, message, digest))
+            except RowError as error:
+                found.append(_refused(error.code))
+        return found
 
     def _meet(self, name: str | bytes | None, at: datetime | None) -> _Signer:
         """Judge a certificate, or a signer's by its name. Raises RowError."""
@@ -134,45 +143,72 @@ class RowVerifier:
         return found
 
 
-def refused(code: str) -> RowVerdict:
-    """The verdict on a row that says nothing that could be checked."""
-    return RowVerdict(Outcome.INVALID, "record", code, Headline.NOT_RUN, Headline.NOT_RUN)
+class _Rows:
+    """Columns made ready: bytes are bytes, and a row with a field that cannot be has its fault.
+
+    Column by column, because most of them need nothing done, and a look at types is quick.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[object]], count: int) -> None:
+        self._count = count
+        given = columns.get(FAULT)
+        self._faults: list[Any] = [None] * count if given is None else list(given)
+        certificates = self._made(columns.get("certificate"), "certificate", (bytes,), _octets)
+        names = self._made(columns.get("signer"), "signer", (str,), _name)
+        self._names = [name or der for name, der in zip(names, certificates, strict=True)]
+        self._times = self._made(columns.get("time"), "time", (), _moment)
+        self._bytes = [
+            self._made(columns.get(name), name, (bytes,), _octets)
+            for name in ("signature", "message", "digest")
+        ]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(self._names, self._times, *self._bytes, self._faults, strict=True)
+
+    def _made(
+        self,
+        values: Sequence[object] | None,
+        column: str,
+        ready: tuple[type, ...],
+        make: Callable[[Any], object],
+    ) -> list[Any]:
+        if values is None:
+            return [None] * self._count
+        if set(map(type, values)) <= {*ready, NoneType}:
+            return [value or None for value in values]
+        made: list[Any] = []
+        for row, value in enumerate(values):
+            try:
+                made.append(None if value is None or value == "" else make(value))
+            except (TypeError, ValueError, OverflowError):
+                made.append(None)
+                self._faults[row] = self._faults[row] or f"record_bad_{column}"
+        return made
 
 
-def octets(value: object, column: str) -> bytes | None:
-    """Bytes of a field: as they are, or from base64 (the certificate also PEM). None where it
-    is empty. Raises RowError."""
+def _octets(value: object) -> bytes:
+    """Bytes as they are, from base64 or, of a certificate, in PEM. Raises ValueError."""
     if isinstance(value, bytes):
-        return value or None
-    if value is None or value == "":
-        return None
+        return value
     if not isinstance(value, str):
-        raise RowError(f"record_bad_{column}")
+        raise TypeError
     if value.startswith("-----BEGIN"):
         return value.encode()
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise RowError(f"record_bad_{column}") from None
+    return base64.b64decode(value, validate=True)
 
 
-def _name(signer: object) -> str | None:
-    if signer is None or isinstance(signer, str):
-        return signer
-    if isinstance(signer, int):
-        return str(signer)
-    raise RowError("record_signer_unknown")
+def _name(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError
+    return str(value)
 
 
 def _moment(value: object) -> datetime:
-    try:
-        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        # A time without its zone could be any of 24 hours.
-        if at.tzinfo is not None:
-            return at
-    except ValueError:
-        pass
-    raise RowError("record_bad_time")
+    """A time; one without its zone could be any of 24 hours. Raises ValueError."""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        raise ValueError
+    return at
 
 
 def _armour_off(data: bytes) -> bytes:
@@ -184,36 +220,9 @@ def _armour_off(data: bytes) -> bytes:
         raise RowError("record_bad_certificate") from None
 
 
-def _signed(
-    known: _Signer, signature: bytes | None, message: bytes | None, digest: bytes | None
-) -> RowVerdict:
-    """The verdict on a signature by ``known`` over the message, or over its digest."""
-    if signature is None or (message is None) == (digest is None):
-        raise RowError("record_incomplete")
-    key = known.key()
-    if key is None:
-        return known.alone
-    try:
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            if digest is None:
-                assert message is not None
-                key.verify(signature, message, _ECDSA)
-            else:
-                key.verify(signature, _sized(digest, 48), _ECDSA_DIGEST)
-        elif digest is None:
-            assert message is not None
-            key.verify(signature, message, _PADDING, _SHA256)
-        else:
-            key.verify(signature, _sized(digest, 32), _PADDING, _SHA256_DIGEST)
-    except InvalidSignature:
-        return known.forged
-    return known.signed
-
-
-def _sized(digest: bytes, size: int) -> bytes:
-    if len(digest) != size:
-        raise RowError("record_bad_digest")
-    return digest
+def _refused(code: str) -> RowVerdict:
+    """The verdict on a row that says nothing that could be checked."""
+    return RowVerdict(Outcome.INVALID, "record", code, Headline.NOT_RUN, Headline.NOT_RUN)
 
 
 def summary(checks: tuple[Check, ...], verdict: Verdict) -> RowVerdict:
