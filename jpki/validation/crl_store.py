@@ -80,6 +80,11 @@ class CrlStore:
     def __len__(self) -> int:
         return sum(map(len, self._of_issuer.values()))
 
+    @property
+    def offered(self) -> int:
+        """How many lists it was given, whether they can be read or not."""
+        return len(self) + len(self._faults)
+
     def _add(self, data: bytes) -> None:
         try:
             crl = parse_crl(data)

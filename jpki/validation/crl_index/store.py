@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The revocation store: thousands of lists in a folder, each looked up in its index.
+
+A list is found by the key identifier of its issuer and the name of its distribution point,
+whose hash is the name of the index file: opening a store reads none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from jpki.certificate.kinds import Environment
+from jpki.certificate.names import general_name_key
+from jpki.errors import RevocationDataError
+from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
+from jpki.validation.crl_index.folder import Folder
+from jpki.validation.crl_index.partition import Entry, Partition
+from jpki.validation.crl_store import ListKey, Standing
+from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
+from jpki.validation.named import AskedAbout
+from jpki.validation.times import Moment
+from jpki.validation.trust import Anchor
+from jpki.verdict import Outcome
+
+INDEX: Final = ".idx"
+BODY: Final = ".crl"
+NUMBERS: Final = "numbers.json"
+# Each mapped index holds a file open; a process may have about a thousand.
+_MAX_MAPPED: Final = 128
+# How often the folder is looked at for newer lists (seconds).
+_LOOK: Final = 1.0
+_SETTLED: Final = 1_000_000_000
+
+
+def partition_id(key_id: bytes, point: bytes | None) -> str:
+    """The name under which the list of an issuer's key and a point is kept.
+
+    ``point``: DER of the name, None for the list of all users. Names that [RFC5280 7.1] holds
+    to be equal share a list.
+    """
+    return _identifier(key_id, None if point is None else general_name_key(point))
+
+
+def _identifier(key_id: bytes, name: object) -> str:
+    told = repr((key_id, name)).encode()
+    return hashlib.sha256(told).hexdigest()[:32]
+
+
+def body_name(sha256: bytes) -> str:
+    """The name of the file of a list."""
+    return sha256.hex() + BODY
+
+
+class CrlIndexStore:
+    """The store in a folder, to be read. Safe to use from several threads.
+
+    Lists that another process puts in are seen within a second or so. Raises CrlStoreError.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._folder = Folder(Path(path))
+        self._open: dict[str, _Held | None] = {}
+        self._names: dict[tuple[bytes, bytes | None], str] = {}
+        self._numbers: dict[str, int] = {}
+        self._stamp = -1
+        self._next_look = 0.0
+        self._look()
+
+    @property
+    def path(self) -> Path:
+        return self._folder.path
+
+    @property
+    def environment(self) -> Environment:
+        """The only one whose lists the store ever holds."""
+        return self._folder.environment
+
+    def require(self, environment: Environment) -> None:
+        """Raises CrlStoreError unless the store belongs to ``environment``."""
+        self._folder.require(environment)
+
+    def partition(self, issuer_key_id: bytes, point_der: bytes | None) -> Partition | None:
+        """The list of that issuer's key at that point (DER of the GeneralName; None = of all
+        users), or None. Raises RevocationDataError for a damaged index."""
+        held = self._held(issuer_key_id, point_der)
+        return None if held is None else held.partition
+
+    def lookup(self, issuer_key_id: bytes, point_der: bytes | None, serial: int) -> Entry | None:
+        """The entry of a serial in that list; None if it is not in it, or there is no list.
+
+        Times are not looked at: ``partition`` tells them. Raises RevocationDataError.
+        """
+        held = self._held(issuer_key_id, point_der)
+        if held is None or held.partition.position(serial) < 0:
+            return None
+        return self._entry(held, serial)
+
+    def check(self, certificate: AskedAbout, anchor: Anchor, moment: Moment) -> list[Finding]:
+        """What the lists say of the certificate; one finding at least."""
+        findings: list[Finding] = []
+        for point in (*certificate.crl_distribution_point_names, None):
+            try:
+                held = self._held(anchor.key_id, point)
+                if held is not None:
+                    findings.append(self._judge(held, certificate, anchor, moment))
+            except RevocationDataError as error:
+                values = {"reason": error.values["reason"]}
+                findings.append(cannot("crl_malformed", values, decisive=True))
+        if findings:
+            return findings
+        values = {"point": wanted_point(certificate)}
+        return [Finding(Outcome.CANNOT_TELL, "crl_missing", values)]
+
+    def standing(
+        self, certificate: AskedAbout, anchor: Anchor, max_age: timedelta | None
+    ) -> Standing | None:
+        """As ``CrlStore.standing``. Once a newer list is there, every serial counts as listed,
+        so that ``check`` is asked."""
+        points = (*certificate.crl_distribution_point_names, None)
+        try:
+            found = [held for point in points if (held := self._held(anchor.key_id, point))]
+        except RevocationDataError:
+            return None
+        if len(found) != 1 or not found[0].fits(certificate, anchor):
+            return None
+        held = found[0]
+        if held.partition.number < self._numbers.get(held.name, 0):
+            return None
+        facts, position = held.partition.facts, held.partition.position
+        until = facts.next_update
+        if max_age is not None:
+            until = min(until, facts.this_update + max_age)
+
+        def listed(serial: bytes) -> bool:
+            if time.monotonic() >= self._next_look:
+                self._look()
+            # A store that was looked at anew has let go of what it held.
+            current = self._open.get(held.name) is held
+            return not current or position(int.from_bytes(serial, "big")) >= 0
+
+        return Standing(facts.this_update, until, listed, held.good)
+
+    def partitions(self) -> Iterator[tuple[str, Partition | RevocationDataError]]:
+        """Every list by its name here; in place of a damaged index, what is wrong with it."""
+        for file in self._folder.names(ending=INDEX):
+            name = file.removesuffix(INDEX)
+            try:
+                if (held := self._load(name)) is not None:
+                    yield name, held.partition
+            except RevocationDataError as error:
+                yield name, error
+
+    def highest(self, key: ListKey) -> int | None:
+        """The highest cRLNumber that was ever put in here, for ``NumberMemory``."""
+        _, key_id, points = key
+        names = [None] if points is None else list(points)
+        numbers = [self._numbers.get(_identifier(key_id, name)) for name in names]
+        return max((number for number in numbers if number is not None), default=None)
+
+    def remember(self, key: ListKey, number: int) -> None:
+        """Remembers a cRLNumber, for every process that uses the store."""
+        _, key_id, points = key
+        names = [_identifier(key_id, name) for name in (points or [None])]
+        if all(self._numbers.get(name, -1) >= number for name in names):
+            return
+        with self._folder.writing():
+            raise_numbers(self._folder, dict.fromkeys(names, number))
+        self._look()
+
+    def _held(self, key_id: bytes, point: bytes | None) -> _Held | None:
+        if time.monotonic() >= self._next_look:
+            self._look()
+        name = self._names.get((key_id, point))
+        if name is None:
+            name = partition_id(key_id, point)
+            if len(self._names) < 1 << 16:
+                self._names[key_id, point] = name
+        try:
+            return self._open[name]
+        except KeyError:
+            return self._load(name)
+
+    def _load(self, name: str) -> _Held | None:
+        try:
+            descriptor = self._folder.open(name + INDEX)
+        except FileNotFoundError:
+            self._open[name] = None
+            return None
+        try:
+            partition = Partition(descriptor, lambda sha: self._folder.open(body_name(sha)))
+        finally:
+            os.close(descriptor)
+        facts = partition.facts
+        points = [None] if facts.point is None else facts.point
+        # An index under the name of another would answer for the wrong municipality.
+        if name not in {partition_id(facts.key_id, point) for point in points}:
+            raise RevocationDataError(reason="index_damaged", source="crl")
+        if facts.environment != self.environment.value:
+            raise RevocationDataError(reason="index_damaged", source="crl")
+        if partition.mapped:
+            self._make_room()
+        held = self._open[name] = _Held(name, partition)
+        return held
+
+    def _make_room(self) -> None:
+        mapped = [n for n, held in list(self._open.items()) if held and held.partition.mapped]
+        for name in mapped[: len(mapped) - _MAX_MAPPED + 1] if len(mapped) >= _MAX_MAPPED else ():
+            self._open.pop(name, None)
+
+    def _look(self) -> None:
+        """Lets go of everything if the folder has changed since it was looked at."""
+        stamp = os.stat(self.path).st_mtime_ns
+        if stamp != self._stamp:
+            self._numbers = known_numbers(self._folder)
+            self._open = {}
+            # A change in the same instant would have the same stamp.
+            self._stamp = stamp if time.time_ns() - stamp > _SETTLED else -1
+        self._next_look = time.monotonic() + _LOOK
+
+    def _entry(self, held: _Held, serial: int) -> Entry | None:
+        try:
+            return held.partition.entry(serial)
+        except RevocationDataError as error:
+            if error.values["reason"] != "list_missing":
+                raise
+        # A newer list has taken its place since the index was opened.
+        fresh = self._load(held.name)
+        return None if fresh is None else fresh.partition.entry(serial)
+
+    def _judge(
+        self, held: _Held, certificate: AskedAbout, anchor: Anchor, moment: Moment
+    ) -> Finding:
+        partition = held.partition
+        if not held.fits(certificate, anchor):
+            return miss("crl_other_generation", partition)
+        if partition.this_update > moment.now:
+            return miss("crl_future", partition)
+        serial = int.from_bytes(certificate.serial.reveal(), "big")
+        entry = self._entry(held, serial) if partition.position(serial) >= 0 else None
+        if entry is not None:
+            return judge_revoked(entry.since, entry.reason, certificate, held.source, moment)
+        fault = moment.fault(partition.this_update, partition.next_update)
+        if fault is not None:
+            return miss(f"crl_{fault}", partition)
+        if moment.at >= moment.now and partition.number < self._numbers.get(held.name, 0):
+            return miss("crl_rollback", partition)
+        if certificate.not_after >= partition.this_update:
+            return held.good
+        return judge_good(certificate, held.source)
+
+
+class _Held:
+    """An open index, and what is the same whenever it is asked."""
+
+    __slots__ = ("_signer", "good", "name", "partition", "source")
+
+    def __init__(self, name: str, partition: Partition) -> None:
+        self.name = name
+        self.partition = partition
+        self.source: Source = source_of(partition)
+        self.good = Finding(Outcome.VALID, f"{self.source.name}_good", self.source.values)
+        self._signer: Anchor | None = None
+
+    def fits(self, certificate: AskedAbout, anchor: Anchor) -> bool:
+        """Whether the list is the issuer's, and its signature was checked with that root's key."""
+        facts = self.partition.facts
+        if self._signer is not anchor:
+            if hashlib.sha256(anchor.certificate.spki).digest() != facts.signer:
+                return False
+            self._signer = anchor
+        return facts.issuer_der == certificate.issuer_der
+
+
+def known_numbers(folder: Folder) -> dict[str, int]:
+    """The highest number of each list ever put in, by its name here."""
+    return {name: int(number) for name, number in folder.load(NUMBERS).items()}
+
+
+def raise_numbers(folder: Folder, numbers: dict[str, int]) -> None:
+    """Remembers numbers that are higher than before. The folder's lock must be held."""
+    import json
+
+    known = known_numbers(folder)
+    higher = {name: n for name, n in numbers.items() if n > known.get(name, -1)}
+    if higher:
+        content = json.dumps(known | higher, sort_keys=True)
+        folder.write(NUMBERS, [content.encode() + b"\n"])
