@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -259,6 +260,48 @@ def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
     assert response.stat().st_mode & 0o777 == 0o600
     assert _hits(response.read_text(), {k: marks[k] for k in ("pins", "number", "person")},
                  frozenset()) == []  # fmt: skip
+
+
+MAP = "--db map.db --key-file map.keys --policy city-id --trust test"
+LOGIN = f"{MAP} --purpose login --actor terminal-1"
+RECORDS = f"{MAP} --purpose records --actor terminal-1"
+MAP_RUNS = [
+    run(f"map init {MAP}"),
+    run(f"map enrol {LOGIN}", PINS["sign"]),
+    run(f"map enrol {LOGIN} --json --debug", PINS["sign"], exit=1),
+    run(f"map resolve {LOGIN} --debug", WRONG["auth"], exit=4),
+    run(f"map resolve {LOGIN} --key sign", PINS["sign"]),
+    run(f"map resolve {LOGIN} --json --debug", PINS["auth"], exit=1),
+    run(f"map link {RECORDS} --kind sign-auth --key auth", PINS["sign"], PINS["auth"]),
+    run(f"map resolve {LOGIN} --json", PINS["auth"]),
+    run(f"map resolve {LOGIN} --receiver {NUMBER} --json --debug", PINS["auth"], exit=1),
+    run(f"map suspend {MAP} --actor staff-1 --document {NUMBER} --pseudonym {NUMBER}", exit=1),
+    run(f"map consent give {LOGIN} --item {NUMBER} --debug", PINS["sign"], exit=1),
+    run(f"map disclose {RECORDS}", PINS["auth"]),
+    run(f"map disclose {RECORDS} --json", PINS["auth"]),
+    run(f"map challenge {MAP} --purpose login --operation resolve --out c.json"),
+    run("auth respond c.json --key sign --out r.json", PINS["sign"]),
+    run(f"map resolve {LOGIN} --presentation r.json --json --debug"),
+    run(f"map resolve {LOGIN} --presentation r.json --debug", exit=1),
+    run("map report --db map.db --key-file map.keys --json --debug"),
+    run("map ledger verify --db map.db --key-file map.keys --debug"),
+    run("map ledger checkpoint --db map.db --key-file map.keys --out kept.json"),
+    run("map rotate --db map.db --key-file map.keys --json --debug"),
+    run(f"map erase {RECORDS} --json", PINS["auth"]),
+]
+
+
+def test_the_map(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
+    """One person's life in a map: nothing of it is shown, logged, or stored in the clear."""
+    for one, lang in zip(MAP_RUNS, itertools.cycle(["en", "ja"]), strict=False):
+        code, out, err, log = _run(one, card_file, tmp_path, lang)
+        assert code == one.exit, (one.command, err)
+        for text in (out, err, log):
+            # Four digits of a hash are no PIN.
+            assert _hits(re.sub("[0-9a-f]{32,}", "", text), marks, frozenset()) == [], one.command
+        stored = b"".join(path.read_bytes() for path in tmp_path.glob("map.*")).decode("latin-1")
+        lasting = {group: forms for group, forms in marks.items() if group != "pins"}
+        assert _hits(stored, lasting, frozenset()) == [], one.command
 
 
 def test_trace_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:

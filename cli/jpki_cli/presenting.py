@@ -190,7 +190,7 @@ def challenged(
     )
     service, purpose = table.policy.find(asker.service, asker.purpose, operation)
     show_request(session, service, purpose)
-    session.say(t("cli.challenge_asks", origin=challenge.origin, purpose=challenge.purpose))
+    session.say(t("map.to_sign", origin=challenge.origin, purpose=challenge.purpose))
     return challenge
 
 
