@@ -89,16 +89,6 @@ def time_stamp_request(hash_name: str, digest: bytes, nonce: int) -> bytes:
     return _dump(tsp.TimeStampReq(members))
 
 
-def certificate_object(der: bytes) -> Any:
-    """asn1crypto's certificate, for libraries that take no other (pyHanko)."""
-    return x509.Certificate.load(der, strict=True)
-
-
-def content_info_object(der: bytes) -> Any:
-    """asn1crypto's ContentInfo, for libraries that take no other (pyHanko)."""
-    return cms.ContentInfo.load(der, strict=True)
-
-
 def _named(certificate: bytes) -> tsp.SigningCertificateV2:
     own = x509.Certificate.load(certificate, strict=True)
     issuer = {
@@ -126,7 +116,8 @@ def _signature_algorithm(scheme: str, hash_name: str) -> algos.SignedDigestAlgor
 
 
 def _dump(value: Any) -> bytes:
-    return bytes(value.dump(force=True))
+    # Never with force: what others signed has to keep its very bytes.
+    return bytes(value.dump())
 
 
 def certificate(der: bytes) -> Any:

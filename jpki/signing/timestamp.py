@@ -137,8 +137,8 @@ class TimestampClient:
             try:
                 headers = {"Content-Type": "application/timestamp-query"}
                 connection.request("POST", path, query, headers)
-                reply = connection.getresponse()
-                body = reply.read(_LIMIT + 1)
+                with connection.getresponse() as reply:
+                    body = reply.read(_LIMIT + 1)
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as exc:

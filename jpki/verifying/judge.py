@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
@@ -49,9 +49,9 @@ class Judge:
         return self._options.chain
 
     @property
-    def at(self) -> datetime | None:
-        """The time asked about, if the caller named one; aware."""
-        return self._options.at
+    def now(self) -> datetime:
+        """The time asked about, which is now unless the caller named one; aware."""
+        return self._options.at or datetime.now(UTC)
 
     @property
     def legal(self) -> bool:

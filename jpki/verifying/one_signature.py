@@ -158,7 +158,10 @@ class _OneSigner:
         tokens = self.info.unsigned.get(TIME_STAMP)
         if tokens is None:
             return None
-        return check_stamp(tokens[0], self.info.signature, self.judge.tsa)
+        found = check_stamp(tokens[0], self.info.signature, self.judge.tsa)
+        if found.trusted and found.time is not None and found.time > self.judge.now + _SLACK:
+            return StampFinding(found.time, "stamp_later")
+        return found
 
 
 def _hashed(name: str, data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from jpki.card import Card
+from jpki.card.layout import TODAY, invented_layouts
 from jpki.card_map import PinKind
 from jpki.certificate import parse_certificate
 from jpki.certificate.kinds import Family
@@ -62,11 +63,9 @@ def verified_by_cryptography(
 def test_a_card_signs_with_everything_it_says_it_can(
     name: str, able: tuple[SignatureAlgorithm, ...], kind: PinKind
 ) -> None:
-    from jpki.card.layout import invented_layouts
-
     card = load_card(name)
-    layout = {"layout": invented_layouts()[0]} if name == "nextgen" else {}
-    with Card(VirtualConnection(card), **layout) as opened:
+    layout = invented_layouts()[0] if name == "nextgen" else TODAY
+    with Card(VirtualConnection(card), layout=layout) as opened:
         assert kind in (PinKind.SIGN, PinKind.AUTH)
         key = CardKey(opened, kind)
         assert key.algorithms == able
