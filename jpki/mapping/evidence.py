@@ -16,19 +16,22 @@ from sqlalchemy import Connection, delete, insert, select
 from jpki.mapping.answers import Outcome
 from jpki.mapping.keys import KeyRing
 from jpki.mapping.policy import JAPAN
-from jpki.mapping.policy import Evidence as Rule
 from jpki.mapping.presentation import Evidence
 from jpki.mapping.sitting import Here, Result
 from jpki.mapping.store.schema import EVIDENCE
 from jpki.mapping.times import micros
 
 
-def keep(here: Here, rule: Rule, evidence: Evidence, reference: str, ends: datetime) -> Result:
-    """Keep what was presented, and what was found, until ``rule.years`` after ``ends``.
+def keep(here: Here, evidence: Evidence, reference: str, ends: datetime) -> Result:
+    """Keep what was presented, and what was found, for the years of the purpose after ``ends``.
 
+    Refused ``evidence_other`` where the purpose keeps none, or it is of another presentation.
     ``ends``: when the contract ended or will at the latest (aware). A later call for the same
     reference moves nothing: each presentation is kept by itself.
     """
+    rule = here.purpose.evidence
+    if rule is None or evidence.response.challenge.id != here.presentation.challenge.id:
+        return Result(Outcome.REFUSED, "evidence_other", about=here.found.about)
     identifier = secrets.token_hex(16)
     verdict = here.presentation.verdict
     body = {

@@ -178,16 +178,19 @@ def add_certificate(
     service: str,
     handle: bytes,
     index: Index,
-    kind: tuple[Family, Medium],
+    kind: tuple[str, Medium],
     now: datetime,
 ) -> None:
-    """Put a certificate to a handle; a second time is an IntegrityError."""
+    """Put a certificate (``kind``: its family, medium) to a handle.
+
+    A second time is an IntegrityError.
+    """
     family, medium = kind
     hold_epoch(connection, service, index.epoch)
     connection.execute(
         insert(_I).values(
             index_key=index.current, handle=handle, service=service, epoch=index.epoch,
-            family=family.value, medium=medium.value, state=CertificateState.ACTIVE.value,
+            family=str(family), medium=medium.value, state=CertificateState.ACTIVE.value,
             since=micros(now),
         )
     )  # fmt: skip

@@ -11,37 +11,41 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
+from jpki.card.authenticity import CvKeys
 from jpki.certificate.kinds import Medium
-from jpki.mapping import challenges, deeds, records, rotation, suppression
+from jpki.mapping import (
+    binding,
+    card_proof,
+    challenges,
+    deeds,
+    links,
+    recheck,
+    records,
+    rotation,
+    suppression,
+)
 from jpki.mapping import consent as consents
-from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.answers import Resolution
+from jpki.mapping.card_answer import BindingEvidence, RereadEvidence, TapEvidence
 from jpki.mapping.challenges import TTL, Aim
 from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.decision import Decider
 from jpki.mapping.disclosure import Disclosure, View, Viewer
 from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError, StoreStateError
 from jpki.mapping.evidence import keep
-from jpki.mapping.index import CertificateRef
 from jpki.mapping.keys import KeyRing, Pin, open_keys
 from jpki.mapping.ledger import Ledger, LedgerReport, now_utc
-from jpki.mapping.links import attach
 from jpki.mapping.opening import check_belonging
 from jpki.mapping.platform import PlatformAdapter
 from jpki.mapping.policy import LinkEvidence, LinkKind, Operation, Policy
 from jpki.mapping.presentation import Evidence, Presentation, Rejected, verify_presentation
+from jpki.mapping.recheck import RecheckReport
 from jpki.mapping.request import Request
-from jpki.mapping.sitting import (
-    Asker,
-    Deed,
-    Here,
-    Result,
-    Sitting,
-    StaffDeed,
-    plain,
-)
+from jpki.mapping.sitting import Asker, Deed, Sitting, StaffDeed, plain
 from jpki.mapping.store.store import Store
 from jpki.validation.validator import Validator
 from jpki.verifying.challenge import Challenge
@@ -50,8 +54,9 @@ from jpki.verifying.challenge import Challenge
 class Map:
     """A store with its keys, a policy, and the map's own validator.
 
-    ``clock``: the map's clock (aware). Raises EnvironmentMixedError unless store, keys and
-    trust are of one environment, KeyFileError unless the keys belong to the store.
+    ``cv_keys``: CA keys of 券面 data, for cards that are bound. ``clock``: the map's (aware).
+    Raises EnvironmentMixedError unless store, keys and trust are of one environment,
+    KeyFileError unless the keys belong to the store.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Map:
         policy: Policy,
         validator: Validator,
         *,
+        cv_keys: CvKeys = MappingProxyType({}),
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self.store = store
         self._decide = Decider(policy)
         self.validator = validator
         self.environment = check_belonging(store, keys, validator.trust.environment)
+        self._cv_keys = cv_keys
         self._clock = clock
         self._use(keys)
 
@@ -95,16 +102,18 @@ class Map:
         service: str | None = None,
         purpose: str | None = None,
         detail: str = "",
+        binds_card: bool = False,
         ttl: timedelta = TTL,
     ) -> Challenge:
         """A challenge for one operation of one purpose, written down to be used once.
 
-        Raises StoreStateError (``purpose_unknown``) where the policy does not know what is meant.
+        ``binds_card``: an enrolment that also binds the card, for taps and re-reads. Raises
+        StoreStateError (``purpose_unknown``) where the policy does not know what is meant.
         """
         named = self.policy.find(service, purpose, operation)
         if named[0] is None or named[1] is None:
             raise StoreStateError(reason="purpose_unknown")
-        detail = detail or self._detail(operation, named[0].id, named[1].id)
+        detail = detail or self._detail(operation, named[0].id, named[1].id, binds_card)
         aim = Aim(named[0].id, named[1].id, operation, detail)
         now = self._clock()
 
@@ -118,9 +127,42 @@ class Map:
         """The pseudonym of who presented, in the asker's service."""
         return self._presented(Operation.RESOLVE, presentation, asker, deeds.resolve)
 
-    def enrol(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
-        """Register who presented: a new handle and pseudonym, or ``duplicate``."""
-        return self._presented(Operation.ENROL, presentation, asker, deeds.enrol)
+    def enrol(
+        self,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+        *,
+        card: BindingEvidence | None = None,
+    ) -> Resolution:
+        """Register who presented: a new handle and pseudonym, or ``duplicate``.
+
+        ``card`` answered the same challenge and is bound, for taps and re-reads.
+        """
+        if card is None:
+            return self._presented(Operation.ENROL, presentation, asker, deeds.enrol)
+        return self._presented(
+            Operation.ENROL, presentation, asker,
+            lambda here: binding.enrol_with_card(here, card, self._cv_keys),
+            detail=self._detail(Operation.ENROL, asker.service, asker.purpose, True),
+        )  # fmt: skip
+
+    def tap(self, evidence: TapEvidence, asker: Asker) -> Resolution:
+        """The pseudonym of whose bound card was tapped, where the purpose accepts taps."""
+        return card_proof.tap(self, evidence, asker)
+
+    def reread(self, evidence: RereadEvidence, asker: Asker) -> Resolution:
+        """The pseudonym of whose bound card was read again (38条の4), where that is accepted."""
+        return card_proof.reread(self, evidence, asker)
+
+    def recheck_all(
+        self, asker: Asker, platform: PlatformAdapter | None = None, *, only: str | None = None
+    ) -> RecheckReport:
+        """Ask again about the stored certificates of the service (現況確認), or of one pseudonym.
+
+        ``platform``: who is asked; None: our own revocation data. Raises PlatformError; what was
+        found is kept.
+        """
+        return recheck.run(self, asker, platform, only)
 
     def erase(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """Erase who presented. Kept: the ledger without its link, and what a named law keeps."""
@@ -161,13 +203,10 @@ class Map:
         of the contract, from which the years count.
         """
 
-        def deed(here: Here) -> Result:
-            same = evidence.response.challenge.id == here.presentation.challenge.id
-            if here.purpose.evidence is None or not same:
-                return Result(Outcome.REFUSED, "evidence_other", about=here.found.about)
-            return keep(here, here.purpose.evidence, evidence, plain(reference), ends)
-
-        return self._presented(Operation.KEEP_EVIDENCE, presentation, asker, deed)
+        return self._presented(
+            Operation.KEEP_EVIDENCE, presentation, asker,
+            lambda here: keep(here, evidence, plain(reference), ends),
+        )  # fmt: skip
 
     def link(
         self,
@@ -183,42 +222,13 @@ class Map:
         ``presentation``: the new one. ``known``: the other, which answered the same challenge
         (one sitting); else ``platform`` is asked. Neither: refused. Raises PlatformError.
         """
-        found = self._other(presentation, kind, known, platform)
-        source = None if found is None else found[1]
-
-        def deed(here: Here) -> Result:
-            if found is None:
-                return Result(Outcome.REFUSED, "link_not_proven", about=here.found.about)
-            return attach(here, found[0], kind, found[1], found[2])
-
+        own = None if known is None else self._own(known)
+        found = links.counterpart(presentation, kind, own, platform, self._clock())
         return self._presented(
-            Operation.LINK, presentation, asker, deed, detail=kind.value, link=(kind, source)
-        )
-
-    def _other(
-        self,
-        presentation: Presentation | Rejected,
-        kind: LinkKind,
-        known: Presentation | Rejected | None,
-        platform: PlatformAdapter | None,
-    ) -> tuple[CertificateRef, LinkEvidence, str] | None:
-        """The certificate to link to, where it comes from, and the platform's reference."""
-        if not isinstance(presentation, Presentation):
-            return None
-        if known is not None:
-            other = self._own(known)
-            one_sitting = (
-                isinstance(other, Presentation)
-                and other.challenge == presentation.challenge
-                and other.is_fresh(self._clock())
-            )
-            if not one_sitting or other.ref is None:
-                return None
-            return other.ref, LinkEvidence.SAME_SITTING, ""
-        answer = None if platform is None else platform.linked(presentation.ref, kind)
-        if answer is None or answer.kind is not kind:
-            return None
-        return answer.other, LinkEvidence.PLATFORM, answer.reference
+            Operation.LINK, presentation, asker,
+            lambda here: links.attach(here, found, kind),
+            detail=kind.value, link=(kind, None if found is None else found.evidence),
+        )  # fmt: skip
 
     def suspend(self, pseudonym: str, asker: Asker, *, medium: Medium | None = None) -> Resolution:
         """Shut a person out, by staff; with ``medium`` only a lost phone's certificates."""
@@ -268,12 +278,19 @@ class Map:
 
         return self.change(work)
 
-    def _detail(self, operation: Operation, service: str | None, purpose: str | None) -> str:
-        """Enrolment for a purpose with consent: the holder signs what is consented to."""
+    def _detail(
+        self,
+        operation: Operation,
+        service: str | None,
+        purpose: str | None,
+        binds_card: bool = False,
+    ) -> str:
+        """Of an enrolment: the holder signs what is consented to, and that the card is bound."""
         found = self.policy.find(service, purpose, operation)[1]
-        if found is None or not found.consent or operation is not Operation.ENROL:
+        if found is None or operation is not Operation.ENROL:
             return ""
-        return consents.detail(found.data_items, found.notice)
+        consent = consents.detail(found.data_items, found.notice) if found.consent else ""
+        return "; ".join(part for part in (consent, binding.DETAIL if binds_card else "") if part)
 
     def _own(self, presentation: Presentation | Rejected) -> Presentation | Rejected:
         """A Presentation that another validator made is no proof to this map."""
@@ -366,6 +383,7 @@ def open_map(
     policy: Policy,
     validator: Validator,
     *,
+    cv_keys: CvKeys = MappingProxyType({}),
     clock: Callable[[], datetime] = now_utc,
     pin: Pin | None = None,
 ) -> Map:
@@ -376,7 +394,7 @@ def open_map(
     keys = open_keys(key_file, pin=pin)
     store = Store.open(url)
     try:
-        return Map(store, keys, policy, validator, clock=clock)
+        return Map(store, keys, policy, validator, cv_keys=cv_keys, clock=clock)
     except BaseException:
         store.close()
         raise
