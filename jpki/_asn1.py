@@ -89,6 +89,16 @@ def time_stamp_request(hash_name: str, digest: bytes, nonce: int) -> bytes:
     return _dump(tsp.TimeStampReq(members))
 
 
+def certificate(der: bytes) -> Any:
+    """asn1crypto's certificate, for libraries that take nothing else. Raises ValueError."""
+    return x509.Certificate.load(der, strict=True)
+
+
+def content_info(der: bytes) -> Any:
+    """asn1crypto's ContentInfo, for libraries that take nothing else. Raises ValueError."""
+    return cms.ContentInfo.load(der, strict=True)
+
+
 def _named(certificate: bytes) -> tsp.SigningCertificateV2:
     own = x509.Certificate.load(certificate, strict=True)
     issuer = {
@@ -118,8 +128,3 @@ def _signature_algorithm(scheme: str, hash_name: str) -> algos.SignedDigestAlgor
 def _dump(value: Any) -> bytes:
     # Never with force: what others signed has to keep its very bytes.
     return bytes(value.dump())
-
-
-def certificate(der: bytes) -> Any:
-    """asn1crypto's certificate, for libraries that take nothing else. Raises ValueError."""
-    return x509.Certificate.load(der, strict=True)

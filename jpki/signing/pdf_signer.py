@@ -39,9 +39,9 @@ class PdfCmsSigner(Signer):
 
     def __init__(self, key: DigestSigner, algorithm: SignatureAlgorithm) -> None:
         certificates = SimpleCertificateStore()  # type: ignore[no-untyped-call]
-        certificates.register_multiple(_asn1.certificate_object(der) for der in key.chain)
+        certificates.register_multiple(_asn1.certificate(der) for der in key.chain)
         super().__init__(
-            signing_cert=_asn1.certificate_object(key.certificate), cert_registry=certificates
+            signing_cert=_asn1.certificate(key.certificate), cert_registry=certificates
         )
         self._key = key
         self._algorithm = algorithm
@@ -77,7 +77,7 @@ class PdfStamper(TimeStamper):
             self.made = Made(stamp_fault=exc.code)
             return None
         self.made = Made(stamped_at=read_token(token).time)
-        return _asn1.content_info_object(token)
+        return _asn1.content_info(token)
 
 
 async def signed(
