@@ -142,6 +142,12 @@ class CrlStoreError(JpkiError):
     default_code = "crl_store"
 
 
+class WatchRowError(JpkiError):
+    """A row of a watch list that cannot be used. ``row`` (from 1), ``reason``."""
+
+    default_code = "watch_row"
+
+
 class InputFileError(JpkiError):
     """A file that cannot be read, or is not what it should be. ``path``, ``reason``."""
 

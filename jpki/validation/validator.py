@@ -14,6 +14,8 @@ from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
 from jpki.certificate.policy import PolicyRow, PolicyTable
 from jpki.errors import CertificateError
+from jpki.validation.crl_index import CrlIndexStore
+from jpki.validation.crl_lists import joined
 from jpki.validation.crl_store import CrlStore, NumberMemory
 from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
@@ -42,13 +44,14 @@ def _now() -> datetime:
 class Validator:
     """Validates under the JPKI profile.
 
-    ``crls``, ``ocsp``: DER. ``ocsp_client``: whom to ask when they do not tell;
-    ``preference`` says which comes first. ``chain``: DER of CA certificates at hand; under
-    ``production`` pinned ones become usable, anything else is ignored. ``at``: the time asked about (aware;
-    default: now by ``clock``). ``max_age``: of revocation data. ``verifier``: without it no
-    revocation data are read under ``production``. ``unverified_policies``: accept policy OIDs
-    nobody has read from a certificate (phones); ``policies``: the operator's own rows.
-    ``memory``: remembers CRL numbers against rollback. Raises ValueError for a naive ``at``.
+    ``crls``, ``ocsp``: DER. ``crl_store``: indexed lists of the same environment.
+    ``ocsp_client``: whom to ask when they do not tell; ``preference`` says which comes first.
+    ``chain``: DER of CA certificates at hand; under ``production`` pinned ones become usable,
+    anything else is ignored. ``at``: the time asked about (aware; default: now by ``clock``).
+    ``max_age``: of revocation data. ``verifier``: without it no revocation data are read under
+    ``production``. ``unverified_policies``: accept policy OIDs nobody has read from a
+    certificate (phones); ``policies``: the operator's own rows. ``memory``: remembers CRL
+    numbers against rollback. Raises ValueError for a naive ``at``.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Validator:
         revocation: RevocationMode = RevocationMode.REQUIRE,
         preference: Preference = Preference.CRL,
         crls: Iterable[bytes] = (),
+        crl_store: CrlIndexStore | None = None,
         ocsp: Iterable[bytes | OcspAnswer] = (),
         ocsp_client: OcspClient | None = None,
         chain: Iterable[bytes] = (),
@@ -85,7 +89,9 @@ class Validator:
         )
         # Where reading is not allowed the data are not even looked at.
         answers = tuple(ocsp) if read else ()
-        self._crls = CrlStore(crls if read else (), memory)
+        if crl_store is not None:
+            crl_store.require(trust.environment)
+        self._crls = joined(CrlStore(crls if read else (), memory), crl_store if read else None)
         self._ocsp = OcspStore(answers)
         self._ocsp_client = ocsp_client if read else None
         # An answer about one certificate says nothing about the others of its frame.

@@ -8,7 +8,9 @@ whose hash is the name of the index file: opening a store reads none of them.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -31,8 +33,10 @@ from jpki.verdict import Outcome
 INDEX: Final = ".idx"
 BODY: Final = ".crl"
 NUMBERS: Final = "numbers.json"
+_SECRET: Final = "handles.key"  # noqa: S105 - a file name
 # Each mapped index holds a file open; a process may have about a thousand.
 _MAX_MAPPED: Final = 128
+_MAX_NAMES: Final = 1 << 16
 # How often the folder is looked at for newer lists (seconds).
 _LOOK: Final = 1.0
 _SETTLED: Final = 1_000_000_000
@@ -101,6 +105,16 @@ class CrlIndexStore:
             return None
         return self._entry(held, serial)
 
+    def named(self, name: str) -> Partition | None:
+        """The list of that name in the store, or None. Raises RevocationDataError."""
+        held = self._current(name)
+        return None if held is None else held.partition
+
+    def entry_of(self, name: str, serial: int) -> Entry | None:
+        """As ``lookup``, in the list of that name."""
+        held = self._current(name)
+        return None if held is None else self._entry(held, serial)
+
     def check(self, certificate: AskedAbout, anchor: Anchor, moment: Moment) -> list[Finding]:
         """What the lists say of the certificate; one finding at least."""
         findings: list[Finding] = []
@@ -156,6 +170,16 @@ class CrlIndexStore:
             except RevocationDataError as error:
                 yield name, error
 
+    def secret(self) -> bytes:
+        """Thirty-two octets that only this store knows; handles are sealed with them."""
+        try:
+            return self._folder.read(_SECRET, 64)
+        except FileNotFoundError:
+            with self._folder.writing():
+                if _SECRET not in self._folder.names():
+                    self._folder.write(_SECRET, [secrets.token_bytes(32)])
+            return self._folder.read(_SECRET, 64)
+
     def highest(self, key: ListKey) -> int | None:
         """The highest cRLNumber that was ever put in here, for ``NumberMemory``."""
         _, key_id, points = key
@@ -174,13 +198,16 @@ class CrlIndexStore:
         self._look()
 
     def _held(self, key_id: bytes, point: bytes | None) -> _Held | None:
-        if time.monotonic() >= self._next_look:
-            self._look()
         name = self._names.get((key_id, point))
         if name is None:
             name = partition_id(key_id, point)
-            if len(self._names) < 1 << 16:
+            if len(self._names) < _MAX_NAMES:
                 self._names[key_id, point] = name
+        return self._current(name)
+
+    def _current(self, name: str) -> _Held | None:
+        if time.monotonic() >= self._next_look:
+            self._look()
         try:
             return self._open[name]
         except KeyError:
@@ -284,8 +311,6 @@ def known_numbers(folder: Folder) -> dict[str, int]:
 
 def raise_numbers(folder: Folder, numbers: dict[str, int]) -> None:
     """Remembers numbers that are higher than before. The folder's lock must be held."""
-    import json
-
     known = known_numbers(folder)
     higher = {name: n for name, n in numbers.items() if n > known.get(name, -1)}
     if higher:
