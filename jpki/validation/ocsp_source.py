@@ -39,9 +39,10 @@ def ask_if_needed(
     except OcspUnavailableError as error:
         return [*held, ocsp_miss("ocsp_no_answer", {"reason": error.values["reason"]})]
     found = judge(answer)
-    until = _lifetime(answer)
-    if until is not None and found and all(finding.outcome in _TOLD for finding in found):
-        client.keep(question, answer, until)
+    if found and all(finding.outcome in _TOLD for finding in found):
+        until = _lifetime(answer)
+        if until is not None:
+            client.keep(question, answer, until)
     return [*held, *found]
 
 

@@ -26,7 +26,14 @@ from jpki.synth.ocsp import responder_certificate
 from jpki.testing.crl_server import CrlServer
 from jpki.testing.ocsp_server import OcspServer
 from jpki.testing.tsa_server import TsaServer
-from jpki.validation import OcspAnswer, TrustStore, Validator, build_ocsp_request
+from jpki.validation import (
+    OcspAnswer,
+    OcspClient,
+    TrustStore,
+    Validator,
+    build_ocsp_request,
+)
+from jpki.validation.ocsp_request import encode_request, load_signer, question_about
 
 KIND = {"Content-Type": "application/ocsp-request"}
 
@@ -196,6 +203,37 @@ def test_we_ask_openssl_s_responder(case: Case, line: str, expected: tuple[str, 
     assert reply.status == 200
     assert judged(case, reply.body, nonce) == expected
     assert judged(case, reply.body, bytes(16)) == ("cannot_tell", "ocsp_nonce")
+
+
+@pytest.mark.parametrize(("line", "expected"), SAID, ids=["good", "revoked"])
+def test_our_client_asks_openssl_s_responder(
+    case: Case, line: str, expected: tuple[str, str]
+) -> None:
+    trust = TrustStore(Environment.TEST, case.pki.trust_anchors())
+    with openssl_responder(case, line) as url:
+        client = OcspClient(url)
+        check = Validator(trust, ocsp_client=client).validate(case.der).check("revocation")
+    assert check is not None
+    assert (check.outcome.value, check.code) == expected
+
+
+def test_openssl_reads_our_signed_request(case: Case) -> None:
+    authority = case.pki.authority(case.family, 3)
+    key = stored_key(f"ocsp-{case.family.value}-3").private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    signer = load_signer(key, (responder_certificate(authority, case.pki.at),))
+    certificate = parse_certificate(case.der)
+    anchor = Validator(TrustStore(Environment.TEST, case.pki.trust_anchors())).anchor_of(
+        certificate
+    )
+    assert anchor is not None
+    request = encode_request(question_about(certificate, anchor), bytes(range(32)), signer)
+    (case.folder / "request.der").write_bytes(request)
+    said = openssl("ocsp", "-reqin", str(case.folder / "request.der"), "-req_text")
+    assert "OCSP Responder" in said  # who asks
+    assert f"{case.serial:X}\n" in said
+    assert "Signature Algorithm: sha256WithRSAEncryption" in said
 
 
 def test_openssl_reads_a_list_from_our_server(case: Case, crl_server: CrlServer) -> None:
