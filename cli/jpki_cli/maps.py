@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from jpki_cli.clicks import OneOf, UsageFault, option
-from jpki_cli.options import PATH, together
+from jpki_cli.options import together
+from jpki_cli.prompts import read_lines
 from jpki_cli.session import Session
+from jpki_cli.texts import t
 from jpki_cli.validation import Asked, material
 
 if TYPE_CHECKING:
@@ -34,18 +37,16 @@ ROLES = (
 CHANNELS = ("terminal", "staff", "online")
 LINKS = ("old-new", "sign-auth", "card-phone")
 
-map_options = together(
+_place = (
     option("--db", metavar="URL"),
-    option("--key-file", metavar="FILE", type=PATH, required=True),
-    option("--policy", metavar="PRESET|FILE", required=True),
+    option("--key-file", metavar="FILE|URI", required=True),
+    option("--pin-fd", metavar="N", type=click.INT),
 )
+
+map_options = together(*_place, option("--policy", metavar="PRESET|FILE", required=True))
 """Of every command that does something under a policy."""
 
-upkeep_options = together(
-    option("--db", metavar="URL"),
-    option("--key-file", metavar="FILE", type=PATH, required=True),
-    option("--policy", metavar="PRESET|FILE"),
-)
+upkeep_options = together(*_place, option("--policy", metavar="PRESET|FILE"))
 """Of every command that looks after a map, whatever its policy."""
 
 purpose_options = together(
@@ -64,11 +65,15 @@ actor_options = together(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a map is: its database, its key file, and the policy it works under."""
+    """Where a map is: its database, its keys (a file or ``pkcs11:…``), and its policy.
+
+    ``pin``: asks for the PIN of a token, once.
+    """
 
     db: str
-    key_file: Path
+    keys: str
     policy: str | None
+    pin: Callable[[], bytearray] | None
 
     @classmethod
     def from_options(cls, session: Session, given: dict[str, Any]) -> Place:
@@ -78,10 +83,14 @@ class Place:
             from jpki.errors import MissingExtraError
 
             raise MissingExtraError(extra="map")
+        from jpki.mapping.keys import is_token
+
         db = given.pop("db") or session.app.env.get("JPKI_MAP_DB")
         if not db:
             raise UsageFault("usage_map_db")
-        return cls(db, given.pop("key_file"), given.pop("policy"))
+        keys, fd = given.pop("key_file"), given.pop("pin_fd")
+        pin = _token_pin(session, fd) if is_token(keys) else None
+        return cls(db, keys, given.pop("policy"), pin)
 
     def load_policy(self) -> Policy:
         """The policy, without an error in it. Raises ConfigurationError, PolicyWantingError."""
@@ -92,6 +101,16 @@ class Place:
         policy = load_policy(self.policy)
         check_policy(policy)
         return policy
+
+
+def _token_pin(session: Session, fd: int | None) -> Callable[[], bytearray]:
+    """Where a token's PIN comes from: the first line of ``--pin-fd``, else a person."""
+    if fd is not None:
+        (line,) = read_lines(fd, 1)
+        return lambda: line
+    if not session.app.has_terminal():
+        raise UsageFault("usage_no_terminal")
+    return lambda: session.app.ask_pin(t("map.ask_token_pin") + " ")
 
 
 @contextmanager
@@ -112,7 +131,7 @@ def opened_map(session: Session, given: dict[str, Any], asked: Asked) -> Iterato
         raise UsageFault("usage_map_at")
     validator = options.validator(trust)
     clock = session.app.clock if asked.at is None else partial(_same, asked.at)
-    with open_map(place.db, place.key_file, policy, validator, clock=clock) as table:
+    with open_map(place.db, place.keys, policy, validator, clock=clock, pin=place.pin) as table:
         yield table
 
 
@@ -134,7 +153,7 @@ def opened_store(session: Session, given: dict[str, Any]) -> Iterator[tuple[Stor
     place = Place.from_options(session, given)
     if place.policy is not None:
         place.load_policy()
-    keys = open_keys(place.key_file)
+    keys = open_keys(place.keys, pin=place.pin)
     with Store.open(place.db) as store:
         check_belonging(store, keys, named_environment(session) or keys.environment)
         yield store, keys

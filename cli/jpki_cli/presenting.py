@@ -18,7 +18,7 @@ from jpki_cli.answering import KEYS, answer, pin_of
 from jpki_cli.cards import head_of
 from jpki_cli.clicks import OneOf, option
 from jpki_cli.maps import actor_options, asker_of, map_options, opened_map, purpose_options
-from jpki_cli.options import PATH, card_options, pin_options, together, validation_options
+from jpki_cli.options import PATH, card_options, together, validation_options
 from jpki_cli.pin_desk import PinDesk
 from jpki_cli.policies import in_language
 from jpki_cli.render import clean
@@ -45,7 +45,7 @@ presenting_options = together(
     option("--key", metavar="KEY", type=OneOf(*KEYS)),
     option("--child", is_flag=True),
     option("--guardian", metavar="yes|no", type=OneOf("yes", "no")),
-    pin_options,
+    option("--last-try", is_flag=True),
     card_options,
     validation_options,
 )
@@ -67,11 +67,11 @@ class Hand:
 
     @classmethod
     def from_options(cls, given: dict[str, Any]) -> Hand:
-        """Take the options of card, PIN and presentation out of ``given``; ``at`` stays."""
+        """Take the options of card and presentation out of ``given``; what the map wants stays."""
         return cls(
             file=given.pop("presentation"),
             key=given.pop("key"),
-            pin_fd=given.pop("pin_fd"),
+            pin_fd=given["pin_fd"],
             last_try=given.pop("last_try"),
             wait=given.pop("wait"),
             at=given["at"],

@@ -18,6 +18,8 @@ from jpki.messages import LANGUAGES, has
 from jpki.testing.cards import PluggedCard
 from jpki_cli.commands import map_challenge
 from map_cli import AUTH, SIGN, MapCli
+from soft_token import PIN as TOKEN_PIN
+from soft_token import make_token
 
 Watch = Callable[[PluggedCard], Commands]
 
@@ -243,6 +245,23 @@ def test_rotated_keys_find_everybody(table: MapCli) -> None:
     table.keys.write_bytes(old)
     stolen = table("resolve", "--json")
     assert (stolen.code, stolen.json["code"]) == (1, "map_key_file")
+
+
+def test_keys_in_a_token(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token's PIN is the first line, the card's the next."""
+    token = make_token(tmp_path, "map-cli", monkeypatch)
+    where = ("--db", str(tmp_path / "map.db"), "--key-file", token.uri())
+    policy = ("--policy", "library", "--trust", "test")
+    wrong = cli("map", "init", *where, *policy, "--json", pins=["wrong-pin"])
+    assert (wrong.code, wrong.json["code"]) == (4, "pin_of_token")
+    assert not (tmp_path / "map.db").exists()
+    assert cli("map", "init", *where, *policy, pins=[TOKEN_PIN]).code == 0
+    terminal = ("--actor", "terminal-1", "--reader", "virtual:hanako", "--json")
+    enrolled = cli("map", "enrol", *where, *policy, *terminal, pins=[TOKEN_PIN, AUTH])
+    resolved = cli("map", "resolve", *where, *policy, *terminal, pins=[TOKEN_PIN, AUTH])
+    assert resolved.json["pseudonym"] == enrolled.json["pseudonym"]
+    assert cli("map", "ledger", "verify", *where, "--json", pins=[TOKEN_PIN]).json["entries"] == 2
+    assert cli("map", "ledger", "verify", *where).code == 2  # nobody to ask
 
 
 def test_a_map_takes_up_services_that_came_later(table: MapCli, tmp_path: Path) -> None:

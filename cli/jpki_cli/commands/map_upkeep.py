@@ -19,8 +19,8 @@ from jpki_cli.texts import t
 @option("--at", metavar="TIME", type=Moment())
 def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> None:
     from jpki.certificate.kinds import Environment
-    from jpki.mapping.keys import open_keys
     from jpki.mapping.opening import create_map, extend_map
+    from jpki.mapping.store.store import Store
 
     environment = named_environment(session) or Environment.PRODUCTION
     if at is not None and environment is not Environment.TEST:
@@ -28,11 +28,12 @@ def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> N
     place = Place.from_options(session, given)
     policy = place.load_policy()
     if extend:
-        new = extend_map(place.db, place.key_file, policy)
-        environment = open_keys(place.key_file).environment
+        new = extend_map(place.db, place.keys, policy, pin=place.pin)
+        with Store.open(place.db) as store:
+            environment = Environment(store.facts()["environment"])
     else:
         now = session.app.clock() if at is None else at
-        create_map(place.db, place.key_file, policy, environment, now=now)
+        create_map(place.db, place.keys, policy, environment, pin=place.pin, now=now)
         new = tuple(service.id for service in policy.services)
     if session.json:
         session.emit(
@@ -41,7 +42,7 @@ def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> N
                 "environment": environment.value,
                 "policy": policy.name,
                 "version": policy.version,
-                "key_file": str(place.key_file),
+                "key_file": place.keys,
                 "services": list(new),
             }
         )
@@ -50,7 +51,7 @@ def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> N
     screen.line((t("map.extended" if extend else "map.made"), "strong"))
     screen.line(t(f"map.environment.{environment.value}"))
     screen.table([(s.id, in_language(s.title)) for s in policy.services if s.id in new] or [("–",)])
-    screen.paragraph(t("map.keep_apart", path=str(place.key_file)))
+    screen.paragraph(t("map.keep_apart", path=place.keys))
 
 
 @command("rotate")
