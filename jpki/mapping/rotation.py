@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """New index keys for a service while it runs.
 
-First the key file gets the new epoch, then the database names it, then the rows are re-keyed a
+First the keys get the new epoch, then the database names it, then the rows are re-keyed a
 page at a time. Look-ups find rows of the new epoch and of the one before. Whoever has an old
 copy of the key file finds nothing any more.
 """
@@ -32,54 +32,47 @@ _K, _R, _C = schema.SERVICE_KEY, schema.RECHECK_SERIAL, schema.CARD_KEY
 def rotate(store: Store, keys: KeyRing, service: str, *, page: int = PAGE) -> KeyRing:
     """Give ``service`` a new epoch and re-key every row; returns the new keys.
 
-    A rotation that was cut short goes on where it stopped. Raises KeyFileError, StoreDownError.
+    A rotation that was cut short goes on where it stopped; two at once make one epoch. Raises
+    KeyFileError, StoreDownError.
     """
-    keys = keys.again()
-    epoch = _epoch(store, service)
-    if keys.service(service).epoch == epoch:
-        if _behind(store, service, epoch):
-            _rekey(store, keys, service, page)
-            return keys
-        # The file first: a database that names keys nobody has would be lost.
-        keys = keys.renewed(service)
-    elif keys.service(service).epoch != epoch + 1:
-        raise KeyFileError(reason="other_key")
-    store.change(_name(keys, service))
+    keys = store.change(lambda connection: _renew(connection, keys, service))
     _rekey(store, keys, service, page)
     return keys
 
 
-def _epoch(store: Store, service: str) -> int:
-    with store.reading() as connection:
-        found = connection.execute(select(_K.c.epoch).where(_K.c.service == service)).scalar()
-    if found is None:
+def _renew(connection: Connection, keys: KeyRing, service: str) -> KeyRing:
+    """The keys with the epoch that the rows shall have; the database names it, too.
+
+    Whoever else would rotate waits for this transaction, and finds the keys made.
+    """
+    epoch = connection.execute(
+        select(_K.c.epoch).where(_K.c.service == service).with_for_update()
+    ).scalar()
+    if epoch is None:
         raise StoreStateError(reason="purpose_unknown")
-    return int(found)
-
-
-def _behind(store: Store, service: str, epoch: int) -> bool:
-    with store.reading() as connection:
-        return any(
-            connection.execute(
-                select(table.c.epoch)
-                .where(table.c.service == service, table.c.epoch < epoch)
-                .limit(1)
-            ).first()
-            for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX, _R, _C)
-        )
-
-
-def _name(keys: KeyRing, service: str) -> Callable[[Connection], None]:
+    keys = keys.again()
+    if keys.service(service).epoch == epoch:
+        if _behind(connection, service, epoch):
+            return keys
+        # The keys first: a database that names keys nobody has would be lost.
+        keys = keys.renewed(service)
     own = keys.service(service)
+    if own.epoch != epoch + 1:
+        raise KeyFileError(reason="other_key")
+    connection.execute(
+        update(_K).where(_K.c.service == service).values(epoch=own.epoch, fingerprint=own.check())
+    )
+    return keys
 
-    def work(connection: Connection) -> None:
+
+def _behind(connection: Connection, service: str, epoch: int) -> bool:
+    """Whether rows of an earlier epoch are left."""
+    return any(
         connection.execute(
-            update(_K)
-            .where(_K.c.service == service, _K.c.epoch == own.epoch - 1)
-            .values(epoch=own.epoch, fingerprint=own.check())
-        )
-
-    return work
+            select(table.c.epoch).where(table.c.service == service, table.c.epoch < epoch).limit(1)
+        ).first()
+        for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX, _R, _C)
+    )
 
 
 def _rekey(store: Store, keys: KeyRing, service: str, page: int) -> None:
