@@ -76,8 +76,7 @@ class TokenKey:
     def __init__(self, uri: TokenUri) -> None:
         self._uri = uri
         self._pkcs11 = _library()
-        with _as_ours(self._pkcs11):
-            self._token = self._find(self._pkcs11.lib(str(uri.module)))
+        self._token = find_token(uri)
 
     @property
     def name(self) -> str:
@@ -88,7 +87,7 @@ class TokenKey:
     def algorithms(self) -> tuple[SignatureAlgorithm, ...]:
         """What the token's mechanisms allow, whatever key it turns out to be."""
         mechanism = self._pkcs11.Mechanism
-        with _as_ours(self._pkcs11):
+        with module_errors():
             able = self._token.slot.get_mechanisms()
         found: tuple[SignatureAlgorithm, ...] = ()
         if mechanism.RSA_PKCS in able:
@@ -104,33 +103,14 @@ class TokenKey:
         Refused before it, as far as the module tells: a locked PIN, and the last try unless
         ``last_try``. Raises TokenPinError, TokenError, SigningError.
         """
-        flag = self._pkcs11.TokenFlag
+        session = log_in(self._token, pin, last_try=last_try)
         try:
-            if self._token.flags & flag.USER_PIN_LOCKED:
-                raise TokenPinError("pin_of_token_locked")
-            if self._token.flags & flag.USER_PIN_FINAL_TRY and not last_try:
-                raise TokenPinError("pin_of_token_last_try")
-            with _as_ours(self._pkcs11):
-                session = self._token.open(user_pin=pin.decode("utf-8", "strict"))
-        except UnicodeDecodeError:
-            raise TokenPinError("pin_of_token_form") from None
-        finally:
-            pin[:] = bytes(len(pin))
-        try:
-            with _as_ours(self._pkcs11):
+            with module_errors():
                 signer = self._signer(session)
             yield signer
         finally:
-            with _as_ours(self._pkcs11):
+            with module_errors():
                 session.close()
-
-    def _find(self, library: Any) -> Any:
-        tokens = [slot.get_token() for slot in library.get_slots(token_present=True)]
-        if self._uri.token is not None:
-            tokens = [one for one in tokens if str(one.label).strip() == self._uri.token]
-        if len(tokens) != 1:
-            raise TokenError(reason="several_tokens" if tokens else "no_token")
-        return tokens[0]
 
     def _signer(self, session: Any) -> TokenSigner:
         attribute, kinds = self._pkcs11.Attribute, self._pkcs11.ObjectClass
@@ -163,7 +143,7 @@ class TokenSigner:
         from jpki.card.jpki_ap import digest_info
 
         mechanism = self._pkcs11.Mechanism
-        with _as_ours(self._pkcs11):
+        with module_errors():
             if algorithm.scheme is Scheme.PKCS1:
                 data = digest_info(algorithm.hash.value, digest)
                 return bytes(self._key.sign(data, mechanism=mechanism.RSA_PKCS))
@@ -172,7 +152,43 @@ class TokenSigner:
                 salted = (mechanism[name], self._pkcs11.MGF[name], algorithm.hash.size)
                 how = {"mechanism": mechanism.RSA_PKCS_PSS, "mechanism_param": salted}
                 return bytes(self._key.sign(digest, **how))
-            return _ecdsa_der(bytes(self._key.sign(digest, mechanism=mechanism.ECDSA)))
+            return ecdsa_der(bytes(self._key.sign(digest, mechanism=mechanism.ECDSA)))
+
+
+def find_token(uri: TokenUri) -> Any:
+    """The token that ``uri`` names, or the only one. Raises MissingExtraError, TokenError."""
+    pkcs11 = _library()
+    with module_errors():
+        slots = pkcs11.lib(str(uri.module)).get_slots(token_present=True)
+        tokens = [slot.get_token() for slot in slots]
+    if uri.token is not None:
+        tokens = [one for one in tokens if str(one.label).strip() == uri.token]
+    if len(tokens) != 1:
+        raise TokenError(reason="several_tokens" if tokens else "no_token")
+    return tokens[0]
+
+
+def log_in(token: Any, pin: bytearray, *, last_try: bool = False, writes: bool = False) -> Any:
+    """A session after one C_Login; wipes ``pin``. ``writes``: objects may be made in it.
+
+    Refused before it, as far as the module tells: a locked PIN, and the last try unless
+    ``last_try``. Raises TokenPinError, TokenError.
+    """
+    pkcs11 = _library()
+    try:
+        if token.flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
+            raise TokenPinError("pin_of_token_locked")
+        if token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY and not last_try:
+            raise TokenPinError("pin_of_token_last_try")
+        with module_errors():
+            try:
+                return token.open(rw=writes, user_pin=pin.decode("utf-8", "strict"))
+            except pkcs11.UserAlreadyLoggedIn:  # a login counts for the whole process
+                return token.open(rw=writes)
+    except UnicodeDecodeError:
+        raise TokenPinError("pin_of_token_form") from None
+    finally:
+        pin[:] = bytes(len(pin))
 
 
 def _library() -> Any:
@@ -184,8 +200,9 @@ def _library() -> Any:
 
 
 @contextmanager
-def _as_ours(library: Any) -> Iterator[None]:
+def module_errors() -> Iterator[None]:
     """Errors of the module as ours; its own words may quote what it was given."""
+    library = _library()
     wrong = (library.PinIncorrect, library.PinInvalid, library.PinLenRange)
     try:
         yield
@@ -220,7 +237,8 @@ def _certificates(
     return own.der, tuple(one.der for one in issuers[:1])
 
 
-def _ecdsa_der(raw: bytes) -> bytes:
+def ecdsa_der(raw: bytes) -> bytes:
+    """An ECDSA signature as a token gives it (r, s), as everybody else wants it: DER."""
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     half = len(raw) // 2

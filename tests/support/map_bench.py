@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.mapping.answers import Resolution
+from jpki.mapping.keys import Pin
 from jpki.mapping.opening import create_map
 from jpki.mapping.policy import LinkKind, Operation, Policy
 from jpki.mapping.policy_file import load_policy, parse_policy
@@ -153,6 +154,8 @@ class Bench:
     service: str | None = None
     actor: str = "terminal-1"
     others: list[Map] = field(default_factory=list)
+    token: str = ""
+    pin: Pin | None = None
 
     def asker(self, service: str | None = None, **more: object) -> Asker:
         return Asker(actor=self.actor, service=service or self.service, **more)  # type: ignore[arg-type]
@@ -177,7 +180,9 @@ class Bench:
     def again(self, validator: Validator | None = None, policy: Policy | None = None) -> Map:
         """The same map, opened once more."""
         chosen, own = policy or self.policy, validator or self.map.validator
-        other = open_map(self.url, self.key_file, chosen, own, clock=self.clock)
+        other = open_map(
+            self.url, self.token or self.key_file, chosen, own, clock=self.clock, pin=self.pin
+        )
         self.others.append(other)
         return other
 
@@ -187,14 +192,22 @@ class Bench:
 
 
 def new_bench(
-    url: str, folder: Path, policy: Policy | str = "library", service: str | None = None
+    url: str,
+    folder: Path,
+    policy: Policy | str = "library",
+    service: str | None = None,
+    *,
+    token: str = "",
+    pin: Pin | None = None,
 ) -> Bench:
+    """A new map. ``token``: its address; without one the keys lie in a file of ``folder``."""
     clock = Clock()
     chosen = load_policy(policy) if isinstance(policy, str) else policy
     key_file = folder / "map.keys"
-    create_map(url, key_file, chosen, Environment.TEST, now=NOW)
-    opened = open_map(url, key_file, chosen, validator(clock), clock=clock)
-    return Bench(url, key_file, chosen, clock, opened, service)
+    keys = token or key_file
+    create_map(url, keys, chosen, Environment.TEST, now=NOW, pin=pin)
+    opened = open_map(url, keys, chosen, validator(clock), clock=clock, pin=pin)
+    return Bench(url, key_file, chosen, clock, opened, service, token=token, pin=pin)
 
 
 def changed(policy: Policy, **purpose: object) -> Policy:
