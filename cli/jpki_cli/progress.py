@@ -8,7 +8,8 @@ from jpki_cli.session import Session
 
 
 class Progress:
-    """Called with the code of each step. Writes nothing unless stderr is a terminal."""
+    """Called with the code of each step, or told a line. Writes nothing unless stderr is a
+    terminal."""
 
     def __init__(self, session: Session) -> None:
         self._err = session.app.err
@@ -16,10 +17,13 @@ class Progress:
         self._shown = 0
 
     def __call__(self, step: str) -> None:
+        self.line(texts.words(f"cli.step.{step}", step))
+
+    def line(self, line: str) -> None:
+        """Show a line in place of the last one."""
         if not self._live:
             return
         self.clear()
-        line = texts.words(f"cli.step.{step}", step)
         self._err.write(line)
         self._err.flush()
         self._shown = texts.width(line)

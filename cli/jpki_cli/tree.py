@@ -38,6 +38,15 @@ TREE: Tree = {
     "chain": {
         "check": "jpki_cli.commands.chain:check",
     },
+    "batch": {
+        "verify": "jpki_cli.commands.batch:verify",
+    },
+    "crl": {
+        "index": "jpki_cli.commands.crl:index",
+        "check": "jpki_cli.commands.crl:check",
+        "info": "jpki_cli.commands.crl:info",
+        "watch": "jpki_cli.commands.crl_watch:watch",
+    },
     "map": {
         "policy": {
             "check": "jpki_cli.commands.map_policy:check",

@@ -7,8 +7,9 @@ from jpki.verifying.batch.arrow import verify_batch
 from jpki.verifying.batch.inputs import BatchInput, open_input
 from jpki.verifying.batch.pool import InProcess, ProcessPool
 from jpki.verifying.batch.rows import RowVerdict, RowVerifier
-from jpki.verifying.batch.run import BatchProgress, BatchSummary, Engine, run_batch
+from jpki.verifying.batch.run import BatchProgress, BatchSummary, Engine, run_batch, run_moment
 from jpki.verifying.batch.setup import BatchSetup
+from jpki.verifying.batch.signers import read_signers
 
 __all__ = [
     "BatchInput",
@@ -21,6 +22,8 @@ __all__ = [
     "RowVerdict",
     "RowVerifier",
     "open_input",
+    "read_signers",
     "run_batch",
+    "run_moment",
     "verify_batch",
 ]

@@ -153,12 +153,12 @@ class _Rows:
         self._count = count
         given = columns.get(FAULT)
         self._faults: list[Any] = [None] * count if given is None else list(given)
-        certificates = self._made(columns.get("certificate"), "certificate", (bytes,), _octets)
+        certificates = self._made(columns.get("certificate"), "certificate", (bytes,), octets)
         names = self._made(columns.get("signer"), "signer", (str,), _name)
         self._names = [name or der for name, der in zip(names, certificates, strict=True)]
         self._times = self._made(columns.get("time"), "time", (), _moment)
         self._bytes = [
-            self._made(columns.get(name), name, (bytes,), _octets)
+            self._made(columns.get(name), name, (bytes,), octets)
             for name in ("signature", "message", "digest")
         ]
 
@@ -186,7 +186,7 @@ class _Rows:
         return made
 
 
-def _octets(value: object) -> bytes:
+def octets(value: object) -> bytes:
     """Bytes as they are, from base64 or, of a certificate, in PEM. Raises ValueError."""
     if isinstance(value, bytes):
         return value
