@@ -33,6 +33,7 @@ from jpki.verifying.sources import read_file
 from jpki.verifying.timestamp import check_stamp
 
 ADOBE, PADES = "/adbe.pkcs7.detached", "/ETSI.CAdES.detached"
+_KNOWN = (ADOBE, PADES)
 _WEAK = ("/adbe.pkcs7.sha1", "/adbe.x509.rsa_sha1")
 
 
@@ -66,9 +67,9 @@ def verify_signatures(
             verdicts.append(_stamp_verdict(data, one, number, checks, judge))
             continue
         judged = _judged(data, one, number, judge)
-        if moj:
-            checks += moj_checks(one)
-        verdicts.append(replace(judged, checks=(*checks, *judged.checks)))
+        checks = checks if one.subfilter in _KNOWN else []
+        rules = moj_checks(one) if moj else []
+        verdicts.append(replace(judged, checks=(*checks, *rules, *judged.checks)))
     return DocumentVerdict(
         DocumentFormat.PDF, judge.environment.value, judge.legal, tuple(verdicts)
     )
@@ -97,7 +98,9 @@ def _later(one: PdfSignature, later: Sequence[PdfSignature], size: int) -> Check
         return Check(name, Outcome.INVALID, "changed_after")
     if not one.allowed:
         return Check(name, Outcome.INVALID, "change_forbidden")
-    if one.change is Change.NOTHING and one.end == size:
+    if one.change is Change.NOTHING:
+        if one.end != size:
+            return Check(name, Outcome.INVALID, "bytes_after")
         return Check(name, Outcome.VALID, "nothing_after")
     if one.change is Change.FORM:
         settled = (two.end == size or two.change is Change.EVIDENCE for two in later)
@@ -109,7 +112,7 @@ def _later(one: PdfSignature, later: Sequence[PdfSignature], size: int) -> Check
 
 def _judged(data: bytes, one: PdfSignature, number: int, judge: Judge) -> SignatureVerdict:
     """What the CMS itself is worth over the covered bytes."""
-    if one.subfilter not in (ADOBE, PADES):
+    if one.subfilter not in _KNOWN:
         weak = one.subfilter in _WEAK
         outcome = Outcome.INVALID if weak else Outcome.CANNOT_TELL
         code = "subfilter_weak" if weak else "subfilter_unknown"

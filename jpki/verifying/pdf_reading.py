@@ -17,6 +17,7 @@ from enum import StrEnum
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
+from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
@@ -75,10 +76,13 @@ def read_signatures(data: bytes) -> tuple[PdfSignature, ...]:
             raise PdfReadError(reason="encrypted")
         if reader.xrefs.hybrid_xrefs_present:
             raise PdfReadError(reason="hybrid")
-        found = reader.embedded_signatures
-        if len(found) > _MAX_SIGNATURES:
+        fields = list(enumerate_sig_fields(reader, filled_status=True))
+        if len(fields) > _MAX_SIGNATURES:
             raise PdfReadError(reason="too_many")
-        return tuple(_signature(data, one) for one in found)
+        found = [_signature(data, one) for one in reader.embedded_signatures]
+        # pyHanko passes over kinds that it does not know; nothing is passed over here.
+        names = {one.field for one in found}
+        return (*found, *(_unread(name, entry) for name, entry, _ in fields if name not in names))
     except JpkiError:
         raise
     except Exception as exc:
@@ -141,6 +145,26 @@ def _signature(data: bytes, found: EmbeddedPdfSignature) -> PdfSignature:
         allowed=allowed,
         entries=frozenset(str(key) for key in entries),
         time=_time(entries),
+    )
+
+
+def _unread(name: str, entry: generic.PdfObject) -> PdfSignature:
+    """A signature of a kind that is not read at all."""
+    entries = entry.get_object()
+    if not isinstance(entries, generic.DictionaryObject):
+        raise PdfReadError(reason="damaged")
+    return PdfSignature(
+        field=name,
+        kind=str(entries.get("/Type", "/Sig")),
+        subfilter=str(entries.get("/SubFilter", "")),
+        ranges=(),
+        whole_revision=False,
+        end=0,
+        contents=b"",
+        change=Change.OTHER,
+        allowed=False,
+        entries=frozenset(str(key) for key in entries),
+        time=None,
     )
 
 
