@@ -151,7 +151,8 @@ class HttpPlatform:
                     "POST", f"{self._base}/{path}", json.dumps(body).encode("utf-8"),
                     self._headers(),
                 )  # fmt: skip
-                status, kind, data = _bounded(connection.getresponse())
+                with connection.getresponse() as answer:
+                    status, kind, data = _bounded(answer)
         except (OSError, http.client.HTTPException) as exc:
             # The cause is named by its type alone: its text could hold what was asked.
             _log.debug("platform %s: %s", path, type(exc).__name__)

@@ -88,30 +88,31 @@ class AtTheReader:
 
     name: str
 
-    def _open(self) -> Card:
+    def open(self) -> Card:
+        """The card, freshly powered."""
         return Card(VirtualConnection(load_card(self.name, at=NOW)))
 
     def present(self, challenge: Challenge) -> Evidence:
-        with self._open() as card:
+        with self.open() as card:
             return Evidence(respond(card, challenge, bytearray(b"1234"), now=NOW))
 
     def tap(self, challenge: Challenge) -> TapEvidence:
-        with self._open() as card:
+        with self.open() as card:
             return read_tap(card, challenge, now=NOW)
 
     def again(self, challenge: Challenge) -> RereadEvidence:
-        with self._open() as card:
+        with self.open() as card:
             return read_again(card, challenge, now=NOW)
 
     def binding(self, challenge: Challenge) -> BindingEvidence:
-        with self._open() as card:
+        with self.open() as card:
             card.pins.verify(PinKind.TEXT, bytearray(b"1234"))
             return read_binding(card, challenge, now=NOW)
 
 
 @functools.cache
 def certificate_of(name: str) -> bytes:
-    with AtTheReader(name)._open() as card:
+    with AtTheReader(name).open() as card:
         return card.jpki.certificate("auth")
 
 
