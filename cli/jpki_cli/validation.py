@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli.clicks import UsageFault
+from jpki_cli.crl_stores import refuse_stores, split
 from jpki_cli.session import Session
 
 if TYPE_CHECKING:
@@ -58,9 +59,11 @@ def material(session: Session, asked: Asked) -> tuple[TrustMaterial, ValidationO
     crls: Sequence[Path] = asked.crl or (config.crl if configured else ())
     ocsp = asked.ocsp or (config.ocsp if configured else None)
     answers, client = _ocsp(session, asked, ocsp if wanted else None)
+    store, lists = split(crls if wanted else ())
     options = ValidationOptions(
         revocation=mode,
-        crls=read_crls(crls) if wanted else (),
+        crls=read_crls(lists),
+        crl_store=store,
         ocsp=answers,
         ocsp_client=client,
         preference=_preference(session, asked),
@@ -94,6 +97,7 @@ def general_validator(
     from jpki.verifying.sources import read_certificates, read_crls
 
     policies = tuple(map(_policy, policy))
+    refuse_stores(asked.crl)
     mode = RevocationMode(asked.revocation or "require")
     wanted = mode is not RevocationMode.NONE
     anchors, crls = _general_anchors(session, asked)

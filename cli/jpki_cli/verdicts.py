@@ -66,8 +66,11 @@ def advice(session: Session, verdict: Verdict) -> str | None:
     return session.again("--revocation", "none")
 
 
-def finish(session: Session, verdict: Verdict) -> Exit:
-    """Show a verdict that has no card, and turn it into the exit code."""
+def finish(session: Session, verdict: Verdict, *, advise: bool = True) -> Exit:
+    """Show a verdict that has no card, and turn it into the exit code.
+
+    ``advise``: the command can also be given without revocation, and says so where it helps.
+    """
     if session.json:
         session.emit(verdict_json(verdict, test=is_test(verdict)))
         return exit_of(verdict.outcome)
@@ -76,7 +79,7 @@ def finish(session: Session, verdict: Verdict) -> Exit:
     screen.table(check_rows(verdict.checks))
     screen.line()
     show_summary(screen, verdict)
-    if again := advice(session, verdict):
+    if advise and (again := advice(session, verdict)):
         screen.line()
         screen.paragraph(t("cli.advice_not_permitted"))
         screen.line(f"  {again}")

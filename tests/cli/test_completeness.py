@@ -118,6 +118,7 @@ def test_every_command_is_in_the_documented_table() -> None:
         "card.info", "card.read", "card.check",
         "cert.show", "cert.export", "pin.status", "pin.check", "pin.change", "pin.unblock",
         "auth.challenge", "auth.respond", "auth.verify", "chain.check", "emulate", "trace",
+        "crl.index", "crl.check", "crl.info", "crl.watch",
         "batch.verify",
         "map.policy.check", "map.policy.explain", "map.policy.diff",
         "map.init", "map.challenge", "map.enrol", "map.resolve", "map.link", "map.consent.give",

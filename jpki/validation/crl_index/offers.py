@@ -144,7 +144,7 @@ def _read(path: Path) -> Iterator[_Checked]:
 def _fetched(address: str, times: FetchTimes) -> Iterator[_Checked]:
     """The body of an answer, read as it comes. Raises RevocationDataError."""
     if urlsplit(address).scheme not in ("http", "https"):
-        raise RevocationDataError(reason="bad_address", source="crl")
+        raise RevocationDataError(reason="not_http", source="crl")
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         response = opener.open(address, timeout=times.answer)
