@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from command_line import Cli, Result
 
 AUTH, SIGN = "1234", "ABC123"  # PINs of the built-in cards
 TEST = ("--trust", "test")
+LIBRARY = (resources.files("jpki.mapping") / "presets" / "library.toml").read_text("utf-8")
 
 
 @dataclass
@@ -109,6 +111,11 @@ class MapCli:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         self.policy = str(path)
+
+
+def error(done: Result) -> tuple[int, str]:
+    """Exit code and code of an error."""
+    return done.code, str(done.json["code"])
 
 
 def edited(path: Path, **changes: str) -> Path:

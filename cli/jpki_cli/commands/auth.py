@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli import files
-from jpki_cli.answering import KEYS, answer, pin_of
+from jpki_cli.answering import KEYS, answer, json_file, pin_of, show_made
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import Moment, OneOf, Seconds, argument, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, card_options, pin_options, validation_options
 from jpki_cli.pin_desk import PinDesk
-from jpki_cli.render import rfc3339
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 from jpki_cli.validation import Asked, material
@@ -49,21 +46,8 @@ def challenge(
     files.check_target(out, force=force)
     lifetime = timedelta(seconds=min(ttl, 2 * MAX_TTL.total_seconds()))
     made = new_challenge(origin, purpose, ttl=lifetime, now=at or session.app.clock())
-    files.write_whole(out, _file(made.to_object()), private=False, force=force)
-    if session.json:
-        session.emit(
-            {
-                "schema": "jpki.auth_challenge/1",
-                "file": str(out),
-                "id": made.id,
-                "origin": made.origin,
-                "purpose": made.purpose,
-                "expires_at": rfc3339(made.expires_at),
-            }
-        )
-        return
-    screen = session.screen()
-    screen.line(t("cli.challenge_made", path=str(out), until=rfc3339(made.expires_at)))
+    files.write_whole(out, json_file(made.to_object()), private=False, force=force)
+    show_made(session, made, out)
 
 
 @command("respond")
@@ -98,7 +82,7 @@ def respond(
             head = head_of(opened)
             response = answer(opened.card, asked, desk, now, key=key, last_try=last_try)
     # The certificate in it is as good as a serial number: not for everybody's eyes.
-    files.write_whole(out, _file(response.to_object()), private=True, force=force)
+    files.write_whole(out, json_file(response.to_object()), private=True, force=force)
     _show_response(session, head, asked, out)
 
 
@@ -135,7 +119,3 @@ def verify(session: Session, response_file: Path, challenge_file: Path, **given:
     trust, options = material(session, asked)
     now = asked.at or session.app.clock()
     return finish(session, verify_response(answered, own, options.validator(trust), now=now))
-
-
-def _file(members: Mapping[str, object]) -> bytes:
-    return (json.dumps(members, ensure_ascii=False, indent=2) + "\n").encode()

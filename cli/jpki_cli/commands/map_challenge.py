@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from jpki_cli import files
+from jpki_cli.answering import json_file, show_made
 from jpki_cli.clicks import Moment, OneOf, Seconds, UsageFault, command, option
 from jpki_cli.consents import terms
 from jpki_cli.maps import LINKS, map_options, opened_map, purpose_options
 from jpki_cli.options import PATH
 from jpki_cli.presenting import origin_of, show_request
-from jpki_cli.render import rfc3339
 from jpki_cli.session import Session
-from jpki_cli.texts import t
 from jpki_cli.validation import Asked
 
 # What a holder opens with a presentation.
@@ -63,21 +61,8 @@ def challenge(
             ttl=timedelta(seconds=min(ttl, 2 * MAX_TTL.total_seconds())),
         )
     show_request(session, *found)
-    data = (json.dumps(made.to_object(), ensure_ascii=False, indent=2) + "\n").encode()
-    files.write_whole(out, data, private=False, force=force)
-    if session.json:
-        session.emit(
-            {
-                "schema": "jpki.auth_challenge/1",
-                "file": str(out),
-                "id": made.id,
-                "origin": made.origin,
-                "purpose": made.purpose,
-                "expires_at": rfc3339(made.expires_at),
-            }
-        )
-        return
-    session.screen().line(t("cli.challenge_made", path=str(out), until=rfc3339(made.expires_at)))
+    files.write_whole(out, json_file(made.to_object()), private=False, force=force)
+    show_made(session, made, out)
 
 
 def _detail(operation: Any, purpose: Any, given: dict[str, Any]) -> str:
