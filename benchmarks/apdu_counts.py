@@ -15,6 +15,7 @@ import _bench
 from jpki.card import Card
 from jpki.card_map import PinKind
 from jpki.emulator import EmulatedCard, VirtualConnection, load_card
+from jpki.signing.card_key import CardKey
 from jpki_apdu.connection import ReplyLimits
 from pcsc_bed import PcscBed
 
@@ -40,6 +41,11 @@ def _signature(card: Card) -> None:
     card.jpki.authenticate(b"a challenge")
 
 
+def _document(card: Card) -> None:
+    signer = CardKey(card, PinKind.SIGN).unlock(bytearray(b"ABC123"))
+    signer.sign_digest(signer.algorithms[0], bytes(32))
+
+
 def _face(card: Card) -> None:
     card.pins.verify(PinKind.NUMBER_A, bytearray(b"537686677188"))
     card.surface.face()
@@ -60,6 +66,7 @@ LIBRARY: tuple[tuple[str, Callable[[Card], None], int, int, int | None], ...] = 
     ("signature certificate, password", _sign_certificate, 12, 13, 5),
     ("four attributes, PIN", _attributes, 5, 6, None),
     ("one signature, PIN", _signature, 5, 6, None),
+    ("document signature, CA certificate, password", _document, 20, 21, 8),
     ("card face (1.2 kB), reference number A", _face, 8, 10, 5),
     ("birth date record, its key", _age, 6, 8, 5),
     ("ten counters", _counters, 15, 25, None),

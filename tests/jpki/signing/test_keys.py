@@ -35,6 +35,7 @@ from jpki.signing.key_file import load_key_file
 from jpki.signing.proof import sign_and_check, signature_fits
 from jpki.signing.signer import DigestSigner, SigningError, choose_algorithm
 from jpki.synth import SynthPki, stored_key
+from jpki_apdu.connection import ReplyLimits
 from signing_bench import AT, key_pem, pem, signer
 
 PINS = {PinKind.SIGN: b"ABC123", PinKind.AUTH: b"1234"}
@@ -87,6 +88,17 @@ def test_one_verify_and_one_compute_for_each_digest() -> None:
         for number in range(5):
             ready.sign_digest(CARD_RSA[0], HashName.SHA256.digest(bytes((number,))))
         assert seen[before:] == ["802a"] * 5
+
+
+@pytest.mark.parametrize(("extended", "most"), [(0, 20), (65536, 8)])
+def test_the_first_signature_with_both_certificates(extended: int, most: int) -> None:
+    """From a card with nothing selected, the counter query included."""
+    card = load_card("hanako")
+    with Card(VirtualConnection(card, limits=ReplyLimits(256, extended))) as opened:
+        ready = CardKey(opened, PinKind.SIGN).unlock(bytearray(PINS[PinKind.SIGN]))
+        ready.sign_digest(CARD_RSA[0], bytes(32))
+        assert len(ready.chain) == 1
+    assert card.apdus <= most
 
 
 def test_a_wrong_pin_signs_nothing_and_is_wiped() -> None:
