@@ -12,6 +12,7 @@ from typing import Final
 from jpki.errors import (
     CardDataError,
     CertificateError,
+    ChallengeError,
     IssuedDocumentError,
     NoCertificateError,
     NotOurCardError,
@@ -37,6 +38,7 @@ from jpki_apdu.errors import (
 _SIMPLE: Final[tuple[tuple[type[Coded], Close, str], ...]] = (
     (CancelledError, Close.REFUSED, "cancelled"),
     (PinFormatError, Close.FAILED, "pin_format"),
+    (ChallengeError, Close.FAILED, "clock"),  # expired or not yet issued: a clock is wrong
     (NoCertificateError, Close.FAILED, "no_certificate"),
     (NotOurCardError, Close.FAILED, "not_our_card"),
     (UnsupportedTokenError, Close.FAILED, "not_our_card"),

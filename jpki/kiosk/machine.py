@@ -136,7 +136,7 @@ class Machine:
         self.limits = limits or Limits()
         self.state = State.WAITING
         self.presentation = 0
-        self._since = now  # of this state, or of the person's last sign of life in it
+        self._since = now  # of this state, or of the last signal that led into it again
         self._begun = now
 
     def send(self, signal: Signal, now: float, code: str = "") -> Notice | None:
@@ -149,11 +149,6 @@ class Machine:
             self.presentation += 1
             self._begun = now
         return Notice(target, before, signal, self.presentation, code or signal.value, now)
-
-    def touched(self, now: float) -> None:
-        """The person did something: the idle limit counts anew, the total does not."""
-        if self.state in ANSWER_WANTED:
-            self._since = now
 
     def due(self, now: float) -> Signal | None:
         """The limit that has passed."""

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A terminal with processes that are told what to do, and with real ones."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jpki.kiosk.child import Access, ChildProcess, Listener, Report
+from jpki.kiosk.machine import Limits, Signal, State
+from jpki.kiosk.reader import Seen, Sight
+from jpki.kiosk.server.app import server_app
+from jpki.kiosk.slot import VirtualSlot
+from jpki.kiosk.terminal import Terminal, View
+from jpki.open import emulated_card
+from jpki.open_kiosk import MODULE
+from server_half import TOKEN, Town, serving, town
+
+ORIGIN = "http://127.0.0.1:9"
+PATIENCE = 20.0
+
+
+class Views:
+    """What a terminal showed, in order."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.all: list[View] = []
+
+    def __call__(self, view: View) -> None:
+        with self._changed:
+            self.all.append(view)
+            self._changed.notify_all()
+
+    def until(self, *states: State) -> View:
+        """Wait for these states to be shown in this order since the last call."""
+        found = None
+        with self._changed:
+            for state in states:
+                found = self._changed.wait_for(partial(self._take, state), PATIENCE)
+                assert found, f"{state} never came: {self.all}"
+        assert found is not None
+        return found
+
+    def _take(self, state: State) -> View | None:
+        for place, view in enumerate(self.all):
+            if view.state is state:
+                del self.all[: place + 1]
+                return view
+        return None
+
+
+class FakeChild:
+    """A process that does nothing by itself."""
+
+    def __init__(self, made: list[FakeChild], *, broken: bool = False) -> None:
+        made.append(self)
+        self._broken = broken
+        self.listener: Listener | None = None
+        self.ended = 0
+
+    def begin(self, uri: str, token: str, listener: Listener) -> Access:
+        if self._broken:
+            raise BrokenPipeError
+        self.listener = listener
+        return Access(1, token)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def say(self, signal: Signal, code: str = "") -> None:
+        assert self.listener is not None
+        self.listener(Report(signal, code))
+
+
+class FakeSlot:
+    """A reader that shows what it is told to."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._seen = Seen(Sight.EMPTY)
+
+    def show(self, sight: Sight, mark: int = 0) -> None:
+        with self._changed:
+            self._seen = Seen(sight, mark)
+            self._changed.notify_all()
+
+    def wait(self, known: Seen | None, timeout: float) -> Seen:
+        with self._changed:
+            self._changed.wait_for(lambda: self._seen != known, min(timeout, 0.05))
+            return self._seen
+
+    def uri(self) -> str:
+        return "virtual:none"
+
+    def close(self) -> None:
+        pass
+
+
+class Bed:
+    """A terminal over fakes."""
+
+    def __init__(self, limits: Limits | None = None, *, broken: bool = False) -> None:
+        self.slot, self.views, self.made = FakeSlot(), Views(), list[FakeChild]()
+        self.terminal = Terminal(
+            self.slot, lambda: FakeChild(self.made, broken=broken), self.views, limits=limits
+        )
+        self.terminal.start()
+
+    @property
+    def child(self) -> FakeChild:
+        """The process of the presentation under way: the one before the warm one."""
+        return self.made[-2]
+
+    def __enter__(self) -> Bed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.terminal.close()
+        assert all(child.ended == 1 for child in self.made)
+
+
+def test_from_card_to_card() -> None:
+    with Bed() as bed:
+        bed.slot.show(Sight.CARD)
+        view = bed.views.until(State.CARD_PRESENT)
+        assert view.access is not None
+        bed.child.say(Signal.PIN_WANTED)
+        bed.views.until(State.PIN)
+        bed.child.say(Signal.FINISHED, "issued")
+        done = bed.views.until(State.DONE)
+        assert (done.code, done.access) == ("issued", view.access)  # the document is still there
+        child = bed.child
+        assert child.ended == 0
+        bed.slot.show(Sight.EMPTY)
+        assert bed.views.until(State.WAITING).access is None
+    assert child.ended == 1
+
+
+@pytest.mark.parametrize(
+    ("sights", "states"),
+    [
+        ([(Sight.CARD, 1), (Sight.EMPTY, 0)], [State.CARD_PRESENT, State.WAITING]),
+        ([(Sight.CARD, 1), (Sight.CARD, 2)], [State.CARD_PRESENT, State.DONE]),
+        (
+            [(Sight.CARD, 1), (Sight.SEVERAL, 0), (Sight.EMPTY, 0)],
+            [State.CARD_PRESENT, State.DONE, State.WAITING],
+        ),
+        (
+            [(Sight.CARD, 1), (Sight.LOST, 0), (Sight.CARD, 1)],
+            [State.CARD_PRESENT, State.READER_LOST, State.WAITING, State.CARD_PRESENT],
+        ),
+        (
+            [(Sight.BROKEN, 0), (Sight.EMPTY, 0), (Sight.CARD, 1)],
+            [State.OUT_OF_ORDER, State.WAITING, State.CARD_PRESENT],
+        ),
+        ([(Sight.SEVERAL, 0), (Sight.CARD, 1), (Sight.EMPTY, 0)], [State.DONE, State.WAITING]),
+    ],
+)
+def test_what_the_reader_shows(
+    sights: Sequence[tuple[Sight, int]], states: Sequence[State]
+) -> None:
+    expected = list(states)
+    with Bed() as bed:
+        for sight, mark in sights:
+            bed.slot.show(sight, mark)
+            time.sleep(0.08)  # longer than the fake reader's look
+        for state in expected:
+            bed.views.until(state)
+
+
+def test_a_process_that_ends_without_a_word() -> None:
+    with Bed() as bed:
+        bed.slot.show(Sight.CARD)
+        bed.views.until(State.CARD_PRESENT)
+        bed.child.say(Signal.WORKER_LOST)
+        assert bed.views.until(State.DONE).code == "worker_lost"
+
+
+def test_a_process_that_does_not_begin() -> None:
+    with Bed(broken=True) as bed:
+        bed.slot.show(Sight.CARD)
+        assert bed.views.until(State.CARD_PRESENT, State.DONE).code == "worker_lost"
+        assert len(bed.made) >= 2  # one more was tried
+
+
+def test_the_word_of_an_old_process_changes_nothing() -> None:
+    with Bed() as bed:
+        bed.slot.show(Sight.CARD, 1)
+        bed.views.until(State.CARD_PRESENT)
+        old = bed.child
+        bed.slot.show(Sight.EMPTY)
+        bed.views.until(State.WAITING)
+        bed.slot.show(Sight.CARD, 2)
+        bed.views.until(State.CARD_PRESENT)
+        old.say(Signal.FINISHED, "issued")
+        bed.child.say(Signal.PIN_WANTED)
+        bed.views.until(State.PIN)
+        assert bed.terminal.view.state is State.PIN
+
+
+def test_nobody_answers_and_nobody_takes_the_card() -> None:
+    with Bed(Limits(idle=0.05, total=60, left=0.05)) as bed:
+        bed.slot.show(Sight.CARD)
+        bed.views.until(State.CARD_PRESENT)
+        child = bed.child
+        child.say(Signal.PIN_WANTED)
+        assert bed.views.until(State.TIMED_OUT).access is None
+        bed.views.until(State.CARD_LEFT)
+        assert child.ended == 1
+        bed.slot.show(Sight.EMPTY)
+        bed.views.until(State.WAITING)
+
+
+def test_a_thousand_cards_leave_nothing_behind() -> None:
+    with Bed() as bed:
+        threads, handles = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        for mark in range(1, 1001):
+            bed.slot.show(Sight.CARD, mark)
+            bed.views.until(State.CARD_PRESENT)
+            ending = [Signal.FINISHED, Signal.WORKER_LOST, Signal.CANCELLED][mark % 3]
+            bed.child.say(ending)
+            bed.views.until(State.DONE)
+            bed.slot.show(Sight.EMPTY)
+            bed.views.until(State.WAITING)
+        assert threading.active_count() == threads
+        assert len(os.listdir("/proc/self/fd")) == handles
+        assert len(bed.made) == 1001
+
+
+# With the real process of a presentation.
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("town")
+    made = town(f"sqlite:///{folder}/map.db", folder)
+    made.bench.clock.now = datetime.now(UTC)
+    yield made
+    made.bench.close()
+
+
+@pytest.fixture
+def real(place: Town) -> Iterator[tuple[VirtualSlot, Views, Callable[..., Any]]]:
+    with serving(server_app(place.half, place.terminals())) as url:
+        settings = {
+            "origin": ORIGIN, "server": url, "token": TOKEN, "policy": "konbini",
+            "flows": ["konbini"],
+        }  # fmt: skip
+        slot, views = VirtualSlot(), Views()
+        terminal = Terminal(slot, partial(ChildProcess, MODULE, settings), views)
+        terminal.start()
+        try:
+            yield slot, views, partial(_ask, terminal)
+        finally:
+            terminal.close()
+
+
+def _ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
+    access = terminal.view.access
+    assert access is not None
+    asked = {"Origin": ORIGIN, "X-Presentation": access.token}
+    asked |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", access.port, timeout=PATIENCE)
+    try:
+        method = "GET" if body is None else "POST"
+        connection.request(method, path, None if body is None else json.dumps(body), asked)
+        reply = connection.getresponse()
+        if reply.headers.get_content_type() == "text/event-stream":
+            return reply.status, reply.fp.readline()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+Real = tuple[VirtualSlot, Views, Callable[..., Any]]
+
+
+def test_a_real_presentation_that_is_cancelled(real: Real) -> None:
+    slot, views, ask = real
+    slot.insert(emulated_card("hanako"))
+    views.until(State.CARD_PRESENT, State.CHOOSING)
+    assert ask("/answer", {"number": 1, "choice": "residence"})[0] == 204
+    views.until(State.PIN)
+    assert ask("/answer", {"number": 1, "choice": "residence"})[0] == 409  # a second click
+    assert ask("/answer", {"number": 2, "pin": "123"})[0] == 409  # too short to be sent
+    assert ask("/answer", {"number": 2, "cancel": True})[0] == 204
+    assert views.until(State.DONE).code == "cancelled"
+    assert ask("/document")[0] == 404
+    slot.pull()
+    views.until(State.WAITING)
+
+
+def test_a_pulled_card_ends_the_process(real: Real) -> None:
+    slot, views, _ask = real
+    for _ in range(3):
+        slot.insert(emulated_card("hanako"))
+        views.until(State.CHOOSING)
+        slot.pull()
+        views.until(State.WAITING)
+    assert slot.wait(None, 0).sight is Sight.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/screens", None, {"X_Presentation": "wrong"}, 403),
+        ("/screens", None, {"Origin": "http://evil.example"}, 403),
+        ("/screens", None, {"Host": "evil.example:80"}, 421),
+        ("/screens?lang=xx", None, {}, 400),
+        ("/answer", [], {}, 400),
+        ("/answer", {"choice": "residence"}, {}, 400),
+        ("/answer", {"number": "1", "choice": "residence"}, {}, 409),
+        ("/answer", {"number": 1, "choice": "passport"}, {}, 409),
+        ("/answer", {"number": 1, "pin": "x" * 5000}, {}, 413),
+        ("/document", None, {}, 404),
+        ("/other", None, {}, 404),
+    ],
+)
+def test_what_the_process_does_not_answer(
+    real: Real, path: str, body: object, headers: dict[str, str], status: int
+) -> None:
+    slot, views, ask = real
+    slot.insert(emulated_card("hanako"))
+    views.until(State.CHOOSING)
+    assert ask(path, body, **headers)[0] == status
+
+
+def test_a_killed_process_is_noticed(real: Real) -> None:
+    slot, views, _ = real
+    slot.insert(emulated_card("hanako"))
+    views.until(State.CHOOSING)
+    for pid in _children():
+        os.kill(pid, signal.SIGKILL)
+    assert views.until(State.DONE).code == "worker_lost"
+    slot.pull()
+    views.until(State.WAITING)
+    slot.insert(emulated_card("hanako"))
+    views.until(State.CARD_PRESENT, State.CHOOSING)  # though the waiting process died too
+
+
+def _children() -> list[int]:
+    """Processes of presentations that this one started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (entry / "cmdline").read_text()
+        except (OSError, IndexError):
+            continue
+        if parent == str(os.getpid()) and MODULE in command:
+            found.append(int(entry.name))
+    return found
