@@ -47,7 +47,6 @@ class Event(StrEnum):
     PHONE_ENDED = "phone_ended"  # the card is still there
     PHONE_HELD = "phone_held"
     STAFF_SUSPENDED = "staff_suspended"
-    STAFF_RESUMED = "staff_resumed"
     ERASED = "erased"
 
 
