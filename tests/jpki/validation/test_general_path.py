@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paths in the general profile: what the library underneath lets pass, and what it stumbles over.
+
+PKITS (``tests/cli/test_pkits.py``) has the rules it keeps; here are the ones it does not.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+
+from der_edit import Item, decode, resigned
+from general_pki import (
+    AT,
+    AUTHORITY,
+    DAY,
+    HOLDER,
+    LEAF,
+    LEAF_DER,
+    MIDDLE,
+    MIDDLE_DER,
+    OTHER,
+    ROOT,
+    ROOT_DER,
+    certificate,
+    name,
+    usage,
+)
+from jpki.synth import der
+from jpki.synth.keystore import stored_key
+from jpki.validation import TrustStore, Validator
+from jpki.validation.policy import RevocationMode
+from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator, engine, paths, signatures
+from jpki.validation.rfc5280.signatures import is_weak_algorithm, is_weak_key
+from jpki.verdict import Outcome, Verdict
+
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x56\x78")
+NONE = RevocationMode.NONE
+
+
+def verdict(
+    leaf: bytes = LEAF_DER, *chain: bytes, root: bytes = ROOT_DER, **given: object
+) -> Verdict:
+    options = {"at": AT, "chain": chain or (MIDDLE_DER,), "revocation": NONE, **given}
+    return GeneralValidator([root], GeneralOptions(**options)).validate(leaf)  # type: ignore[arg-type]
+
+
+def wrong(found: Verdict) -> dict[str, str]:
+    passed = (Outcome.VALID, Outcome.NOT_RUN)
+    return {check.name: check.code for check in found.checks if check.outcome not in passed}
+
+
+def middle(*extra: tuple[x509.ExtensionType, bool]) -> bytes:
+    return certificate("Middle", "Root", MIDDLE, ROOT, (*AUTHORITY, *extra), serial=2)
+
+
+def leaf(*extra: tuple[x509.ExtensionType, bool], **options: object) -> bytes:
+    return certificate("Leaf", "Middle", LEAF, MIDDLE, (*HOLDER, *extra), **options)  # type: ignore[arg-type]
+
+
+def test_a_good_path() -> None:
+    found = verdict()
+    assert wrong(found) == {}
+    assert found.outcome is Outcome.VALID
+    assert [check.name for check in found.checks] == [
+        "certificate",
+        "path",
+        "validity",
+        "revocation",
+    ]
+
+
+Edit = Callable[[Item], None]
+
+
+def _twice(whole: Item) -> None:
+    extensions = whole.parts[0].parts[-1].parts[0]
+    extensions.parts.append(extensions.parts[0])
+
+
+def _version(value: int | None) -> Edit:
+    def edit(whole: Item) -> None:
+        parts = whole.parts[0].parts
+        if value is None:
+            del parts[0]
+        else:
+            parts[0].parts[0].value = bytes([value])
+
+    return edit
+
+
+def _version_one(whole: Item) -> None:
+    del whole.parts[0].parts[0]
+    whole.parts[0].parts = [p for p in whole.parts[0].parts if p.tag != 0xA3]
+
+
+def _other_algorithm(whole: Item) -> None:
+    whole.parts[0].parts[2].parts[0].value = bytes.fromhex("2a864886f70d01010c")
+
+
+def _serial(value: bytes) -> Edit:
+    def edit(whole: Item) -> None:
+        whole.parts[0].parts[1].value = value
+
+    return edit
+
+
+def _no_issuer(whole: Item) -> None:
+    whole.parts[0].parts[3].parts = []
+
+
+UNREADABLE = {"certificate": "certificate_unreadable"}
+LEAVES = [
+    # RFC 5280 4.2: not more than one instance of an extension.
+    ("extension twice", resigned(LEAF_DER, MIDDLE, _twice), UNREADABLE),
+    # 4.1.2.1: extensions only in version 3.
+    ("v1 with extensions", resigned(LEAF_DER, MIDDLE, _version(None)), UNREADABLE),
+    ("v2 with extensions", resigned(LEAF_DER, MIDDLE, _version(1)), UNREADABLE),
+    ("v4", resigned(LEAF_DER, MIDDLE, _version(3)), UNREADABLE),
+    # 4.1.1.2: both algorithm identifiers are the same.
+    ("algorithms differ", resigned(LEAF_DER, MIDDLE, _other_algorithm), UNREADABLE),
+    # 4.1.2.2: at most 20 octets, minimal, not zero.
+    ("long serial", resigned(LEAF_DER, MIDDLE, _serial(b"\x01" * 21)), UNREADABLE),
+    ("padded serial", resigned(LEAF_DER, MIDDLE, _serial(b"\x00\x01")), UNREADABLE),
+    ("zero serial", resigned(LEAF_DER, MIDDLE, _serial(b"\x00")), {"path": "path_serial"}),
+    ("negative serial", resigned(LEAF_DER, MIDDLE, _serial(b"\xff")), {}),
+    # 4.1.2.4: the issuer has a name.
+    ("no issuer", resigned(LEAF_DER, MIDDLE, _no_issuer), UNREADABLE),
+    ("bytes after the end", LEAF_DER + b"\x00", UNREADABLE),
+    ("v1", resigned(LEAF_DER, MIDDLE, _version_one), {}),
+    # 4.2: unknown critical extensions are refused, known ones have their criticality.
+    ("unknown critical", leaf((UNKNOWN, True)), {"path": "path_critical_extension"}),
+    ("unknown", leaf((UNKNOWN, False)), {}),
+    (
+        "critical key id",
+        leaf((x509.SubjectKeyIdentifier(b"\x01" * 20), True)),
+        {"path": "path_criticality"},
+    ),
+    # 4.2.1.3: keyCertSign only with cA; 4.2.1.10: constraints only of authorities.
+    (
+        "signs certificates and is no CA",
+        certificate("Leaf", "Middle", LEAF, MIDDLE, [(usage("key_cert_sign"), True)]),
+        {"path": "path_key_usage"},
+    ),
+    (
+        "constraints of a holder",
+        leaf((x509.NameConstraints([x509.DNSName("a.example")], None), True)),
+        {"path": "path_authority_extension"},
+    ),
+    # 4.1.2.6: an empty subject needs a critical subjectAltName.
+    (
+        "nobody",
+        certificate("", "Middle", LEAF, MIDDLE),
+        {"path": "path_empty_subject"},
+    ),
+    (
+        "nobody but an address",
+        certificate(
+            "", "Middle", LEAF, MIDDLE,
+            [(x509.SubjectAlternativeName([x509.RFC822Name("a@b.example")]), True)],
+        ),
+        {},
+    ),
+    # 6.1.3 a: time, at the second.
+    ("expired", leaf(end=AT - DAY / 86400), {"validity": "expired"}),
+    ("last second", leaf(end=AT), {}),
+    ("not yet", leaf(begin=AT + DAY / 86400), {"validity": "not_yet_valid"}),
+    ("by another key", certificate("Leaf", "Middle", LEAF, OTHER), {"path": "path_signature"}),
+    ("by nobody", certificate("Leaf", "Nobody", LEAF, OTHER), {"path": "untrusted"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"), [row[1:] for row in LEAVES], ids=[row[0] for row in LEAVES]
+)
+def test_leaf(data: bytes, wanted: dict[str, str]) -> None:
+    found = verdict(data)
+    assert wrong(found) == wanted
+    assert (found.outcome is Outcome.VALID) == (wanted == {})
+
+
+MIDDLES = [
+    ("v1", resigned(MIDDLE_DER, ROOT, _version_one), "path_version"),
+    ("no CA", certificate("Middle", "Root", MIDDLE, ROOT, serial=2), "path_not_a_ca"),
+    ("unknown critical", middle((UNKNOWN, True)), "path_critical_extension"),
+    (
+        "constraints not critical",
+        middle((x509.NameConstraints([x509.DNSName("a.example")], None), False)),
+        "path_criticality",
+    ),
+    (
+        "name outside",
+        middle((x509.NameConstraints([x509.DirectoryName(name("Elsewhere"))], None), True)),
+        "path_name_constraints",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [row[1:] for row in MIDDLES], ids=[row[0] for row in MIDDLES]
+)
+def test_between(data: bytes, code: str) -> None:
+    assert wrong(verdict(LEAF_DER, data)) == {"path": code}
+
+
+def test_the_anchor_s_own_validity_counts() -> None:
+    old = certificate("Root", "Root", ROOT, ROOT, AUTHORITY, serial=1, end=AT - DAY)
+    assert wrong(verdict(root=old)) == {"validity": "path_expired"}
+
+
+def test_what_an_anchor_forbids_itself_counts() -> None:
+    for extensions, code in (
+        ((HOLDER[0],), "path_not_a_ca"),
+        (((x509.BasicConstraints(True, 0), True), AUTHORITY[1]), "path_too_long"),
+        ((*AUTHORITY, (UNKNOWN, True)), "path_critical_extension"),
+    ):
+        root = certificate("Root", "Root", ROOT, ROOT, extensions, serial=1)
+        assert wrong(verdict(root=root)) == {"path": code}
+
+
+def test_an_anchor_that_is_no_root_needs_to_be_asked_for() -> None:
+    assert wrong(verdict(root=MIDDLE_DER)) == {"path": "untrusted"}
+    assert wrong(verdict(root=MIDDLE_DER, partial=True)) == {}
+
+
+def test_the_anchor_itself_is_nobody_s_to_revoke() -> None:
+    assert wrong(verdict(ROOT_DER)) == {}
+    require = RevocationMode.REQUIRE
+    assert wrong(verdict(ROOT_DER, revocation=require)) == {"revocation": "anchor_without_status"}
+
+
+def test_weak_keys_have_to_be_asked_for() -> None:
+    weak = certificate("Leaf", "Middle", stored_key("weak-1024"), MIDDLE)
+    assert wrong(verdict(weak)) == {"path": "path_weak"}
+    assert wrong(verdict(weak, weak_keys=True)) == {}
+
+
+MD5 = bytes.fromhex("300d06092a864886f70d0101040500")
+SHA1 = bytes.fromhex("300d06092a864886f70d0101050500")
+SHA2 = bytes.fromhex("300d06092a864886f70d01010b0500")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "year", "weak"),
+    [(MD5, 2001, True), (SHA1, 2016, False), (SHA1, 2017, True), (SHA2, 2030, False)],
+)
+def test_which_algorithms_are_weak_when(algorithm: bytes, year: int, weak: bool) -> None:
+    assert is_weak_algorithm(algorithm, datetime(year, 1, 1, tzinfo=UTC)) is weak
+
+
+def test_which_keys_are_weak() -> None:
+    for key, weak in ((LEAF, False), (stored_key("weak-1024"), True)):
+        assert is_weak_key(_spki(certificate("Leaf", "Middle", key, MIDDLE)), AT) is weak
+
+
+def _spki(data: bytes) -> bytes:
+    return decode(data)[0].parts[0].parts[6].encode()
+
+
+def test_an_exception_of_the_library_is_cannot_tell() -> None:
+    """It has no IP name constraints and raises NotImplementedError."""
+    network = x509.NameConstraints([x509.IPAddress(ipaddress.ip_network("10.0.0.0/8"))], None)
+    own = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("10.0.0.1"))])
+    found = verdict(leaf((own, False)), middle((network, True)))
+    assert wrong(found) == {"path": "path_not_understood"}
+    assert found.outcome is Outcome.CANNOT_TELL
+
+
+def test_a_library_that_waits_is_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    async def wait(*_: object) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(engine, "_validate", wait)
+    assert verdict().outcome is Outcome.CANNOT_TELL
+
+
+def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jpki.errors import MissingExtraError
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError) as caught:
+        GeneralValidator([ROOT_DER])
+    assert caught.value.values["extra"] == "pki"
+
+
+def test_many_of_one_name_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[x509-limbo] pathological: same subject, same key, each signed by each."""
+    crowd = [
+        certificate("Middle", "Middle", MIDDLE, MIDDLE, AUTHORITY, serial=n) for n in range(1, 60)
+    ]
+    found = verdict(LEAF_DER, *crowd)
+    assert wrong(found) == {"path": "untrusted"}
+    chain = [
+        certificate(f"C{a}", f"C{b}", MIDDLE, MIDDLE, AUTHORITY, serial=1 + 10 * a + b)
+        for a in range(10)
+        for b in range(10)
+    ]
+    calls = 0
+
+    def counted(*arguments: bytes) -> bool:
+        nonlocal calls
+        calls += 1
+        return signatures.verify(*arguments)
+
+    monkeypatch.setattr("jpki.validation.rfc5280.paths.verify", counted)
+    last = certificate("Leaf", "C1", LEAF, MIDDLE)
+    assert wrong(verdict(last, *chain)) in ({"path": "path_limit"}, {"path": "untrusted"})
+    assert calls <= paths.MAX_SIGNATURES
+
+
+def test_names_times_constraints_end_the_check() -> None:
+    """[x509-limbo] nc-dos: each name would be compared with each constraint."""
+    hosts = [x509.DNSName(f"h{n}.example") for n in range(1000)]
+    names = x509.SubjectAlternativeName(list(hosts))
+    found = verdict(leaf((names, False)), middle((x509.NameConstraints(None, hosts), True)))
+    assert wrong(found) == {"path": "path_limit"}
+    assert found.outcome is Outcome.CANNOT_TELL
+
+
+def _deep(levels: int) -> bytes:
+    data = der.NULL
+    for _ in range(levels):
+        data = der.sequence(data)
+    return data
+
+
+def _with_extensions(count: int) -> bytes:
+    one = der.sequence(bytes.fromhex("06032a0304"), der.octet_string(b"\x05\x00"))
+    (whole,) = decode(LEAF_DER)
+    whole.parts[0].parts[-1].parts[0].value = b""
+    extensions = der.explicit(3, der.sequence(one * count))
+    fields = b"".join(part.encode() for part in whole.parts[0].parts[:-1])
+    tail = b"".join(part.encode() for part in whole.parts[1:])
+    return der.sequence(der.sequence(fields, extensions), tail)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [_deep(10), _deep(20_000), _with_extensions(1_000_000), b"\x30\x84\xff\xff\xff\xff", b""],
+    ids=["10 levels", "20,000 levels", "1,000,000 extensions", "claims 4 GiB", "nothing"],
+)
+def test_monsters_are_refused_at_once_in_both_profiles(data: bytes) -> None:
+    from jpki.certificate import Environment
+
+    jpki = Validator(TrustStore(Environment.CUSTOM), clock=lambda: AT)
+    tracemalloc.start()
+    try:
+        found = [verdict(data), jpki.validate(data)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [wrong(one) for one in found] == [UNREADABLE, UNREADABLE]
+    assert peak < 2 * len(data) + 2_000_000
+
+
+def test_every_truncation_is_unreadable() -> None:
+    for size in range(len(LEAF_DER)):
+        assert wrong(verdict(LEAF_DER[:size])) == UNREADABLE, size
+
+
+def test_no_wrong_byte_is_accepted() -> None:
+    data = bytearray(LEAF_DER)
+    for place in range(len(data)):
+        data[place] ^= 0x01
+        assert verdict(bytes(data)).outcome is not Outcome.VALID, place
+        data[place] ^= 0x01
