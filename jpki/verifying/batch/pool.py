@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -81,7 +83,16 @@ _job: tuple[RowVerifier, str] | None = None
 
 def _begin(setup: BatchSetup, form: str) -> None:
     global _job
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _job = RowVerifier(setup.validator(), setup.signers), form
+
+
+def _end_with_parent() -> None:
+    """A killed parent tells nobody, and its workers would wait for ever for its next word."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _part(chunk: Chunk) -> Part:
