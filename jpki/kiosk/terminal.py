@@ -37,7 +37,7 @@ class View:
 
 Observer = Callable[[View], None]
 Launcher = Callable[[], Child]
-_Happening = tuple[int, Report] | Seen
+_Happening = tuple[Child, Report] | Seen
 
 
 class Terminal:
@@ -143,10 +143,9 @@ class Terminal:
         elif before is not Sight.SEVERAL:  # of two cards, the one left behind is not meant
             self._signal(Signal.CARD_IN, now)
 
-    def _reported(self, presentation: int, report: Report, now: float) -> None:
-        if presentation != self._machine.presentation:
-            return  # a process of before: its presentation is over
-        self._signal(report.signal, now, report.code)
+    def _reported(self, child: Child, report: Report, now: float) -> None:
+        if child is self._child:  # what another says is about a presentation that is over
+            self._signal(report.signal, now, report.code)
 
     def _signal(self, signal: Signal, now: float, code: str = "") -> None:
         notice = self._machine.send(signal, now, code)
@@ -160,7 +159,7 @@ class Terminal:
         access = self._view.access if stays else None
         if begins:
             self._end()
-            access = self._begin(notice.presentation)
+            access = self._begin()
         self._view = View(notice.state, notice.presentation, notice.code, access)
         self._observer(self._view)  # before a process ends: nobody waits for that
         if begins and access is None:
@@ -170,24 +169,26 @@ class Terminal:
         if self._warm is None:
             self._warm_up()
 
-    def _begin(self, presentation: int) -> Access | None:
+    def _begin(self) -> Access | None:
         """Begin with the process that waits; if that one has died, with a new one."""
-        listener = partial(self._heard, presentation)
         for _ in range(2):
             if self._warm is None:
                 self._warm_up()
-            self._child, self._warm = self._warm, None
-            if self._child is None:
+            child, self._warm = self._warm, None
+            if child is None:
                 return None
+            self._child = child
             try:
-                return self._child.begin(self._port.uri(), secrets.token_urlsafe(32), listener)
+                return child.begin(
+                    self._port.uri(), secrets.token_urlsafe(32), partial(self._heard, child)
+                )
             except OSError:
                 _log.exception("the process of a presentation did not begin")
                 self._end()
         return None
 
-    def _heard(self, presentation: int, report: Report) -> None:
-        self._happenings.put((presentation, report))
+    def _heard(self, child: Child, report: Report) -> None:
+        self._happenings.put((child, report))
 
     def _warm_up(self) -> None:
         try:
