@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from jpki.certificate.kinds import Environment
 from jpki.mapping import challenges, records
-from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.answers import GROUNDS, Outcome, Resolution
 from jpki.mapping.challenges import Aim
 from jpki.mapping.decision import Decider, Decision
 from jpki.mapping.errors import EnvironmentMixedError
@@ -175,7 +175,8 @@ class Sitting:
         self, connection: Connection, entry: Entry, decision: Decision, reason: str
     ) -> Resolution:
         """A refusal of which nobody is told more than the rule."""
-        refused = replace(entry, article=decision.article if decision.code == reason else "")
+        article = GROUNDS[reason][1] if reason in GROUNDS else decision.article
+        refused = replace(entry, article=article)
         return self.written(connection, refused, decision, Result(Outcome.REFUSED, reason))
 
     def _consume(

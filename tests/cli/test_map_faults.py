@@ -117,6 +117,8 @@ def test_replayed(table: MapCli) -> None:
         assert refusal(again) == (1, "refused", "R10", "公的個人認証法38条")
         assert again.json["reason"] == "challenge_used"
     assert table.entries() == 4
+    rows = table.upkeep("report", "--json").json["rows"]
+    assert [r["article"] for r in rows if r["outcome"] == "refused"] == ["公的個人認証法38条"]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import map_bench
 from command_line import NOW, Cli
 from jpki.messages import LANGUAGES
 from map_cli import AUTH, LIBRARY, MapCli, error
@@ -104,6 +106,30 @@ def test_databases_that_are_not_taken_or_not_there(
     done = table.cli(*words, "--db", url.replace("NOWHERE", str(table.folder / "no")))
     assert error(done) == (exit, code)
     assert "word@" not in done.out + done.err
+
+
+def test_postgresql_and_its_end(cli: Cli, tmp_path: Path) -> None:
+    """A database that goes away is said to be down; when it is back nothing is lost."""
+    table = MapCli(cli, tmp_path)
+    # Not below pytest's folder: others may not enter that, and a socket's name is short.
+    with tempfile.TemporaryDirectory(prefix="jpki-pg-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        with map_bench.postgresql(Path(folder)) as cluster:
+            table.url = cluster.create("map")
+            assert table.init().code == 0
+            pseudonym = table.answer("enrol")["pseudonym"]
+            cluster.stop()
+            assert error(table("resolve", "--json")) == (1, "map_store_down")
+            cluster.start()
+            assert table.answer("resolve")["pseudonym"] == pseudonym
+            assert table.entries() == 2
+
+
+def test_without_the_extra(table: MapCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jpki_cli.maps.find_spec", lambda name: None)
+    done = table.upkeep("ledger", "verify")
+    assert done.code == 2
+    assert 'pip install "jpki[map]"' in done.err
 
 
 def test_a_place_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:

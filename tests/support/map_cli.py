@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ class MapCli:
     actor: str = "terminal-1"
     reader: str = "virtual:hanako"
     trust: tuple[str, ...] = TEST
-    more: tuple[str, ...] = field(default_factory=tuple)
+    more: tuple[str, ...] = ()
+    url: str = ""  # of a database that is no file of the folder
 
     @property
     def db(self) -> Path:
@@ -38,7 +39,7 @@ class MapCli:
 
     @property
     def place(self) -> tuple[str, ...]:
-        return ("--db", str(self.db), "--key-file", str(self.keys))
+        return ("--db", self.url or str(self.db), "--key-file", str(self.keys))
 
     def init(self) -> Result:
         return self.cli("map", "init", *self.place, "--policy", self.policy, *self.trust)

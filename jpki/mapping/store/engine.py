@@ -174,7 +174,7 @@ def _sqlite_cause(original: sqlite3.Error, exc: DBAPIError) -> MapError:
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreDownError(reason="unreachable")
     if code in _DAMAGED:
-        return StoreStateError(reason="damaged")
+        return StoreStateError(reason="corrupt")
     if "append-only" in str(original):
         return LedgerDamagedError(reason="refused")
     if "no such table" in str(original):

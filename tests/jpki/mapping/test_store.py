@@ -143,7 +143,7 @@ def test_no_map_there(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database, for certain" * 100)
     with pytest.raises(StoreStateError) as caught:
         Store.open(str(tmp_path / "text.db"))
-    assert caught.value.values["reason"] == "damaged"
+    assert caught.value.values["reason"] == "corrupt"
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
