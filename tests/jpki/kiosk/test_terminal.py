@@ -241,6 +241,8 @@ def test_a_thousand_cards_leave_nothing_behind() -> None:
 
 # With the real process of a presentation.
 
+Real = tuple[VirtualSlot, Views, Callable[..., Any]]
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
@@ -251,8 +253,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     made.bench.close()
 
 
-@pytest.fixture
-def real(place: Town) -> Iterator[tuple[VirtualSlot, Views, Callable[..., Any]]]:
+@pytest.fixture(scope="module")
+def running(place: Town) -> Iterator[tuple[VirtualSlot, Views, Terminal]]:
     with serving(server_app(place.half, place.terminals())) as url:
         settings = {
             "origin": ORIGIN, "server": url, "token": TOKEN, "policy": "konbini",
@@ -262,9 +264,19 @@ def real(place: Town) -> Iterator[tuple[VirtualSlot, Views, Callable[..., Any]]]
         terminal = Terminal(slot, partial(ChildProcess, MODULE, settings), views)
         terminal.start()
         try:
-            yield slot, views, partial(_ask, terminal)
+            yield slot, views, terminal
         finally:
             terminal.close()
+
+
+@pytest.fixture
+def real(running: tuple[VirtualSlot, Views, Terminal]) -> Iterator[Real]:
+    slot, views, terminal = running
+    yield slot, views, partial(_ask, terminal)
+    slot.pull()
+    if terminal.view.state is not State.WAITING:
+        views.until(State.WAITING)
+    views.all.clear()
 
 
 def _ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
@@ -282,9 +294,6 @@ def _ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> 
         return reply.status, reply.read()
     finally:
         connection.close()
-
-
-Real = tuple[VirtualSlot, Views, Callable[..., Any]]
 
 
 def test_a_real_presentation_that_is_cancelled(real: Real) -> None:
