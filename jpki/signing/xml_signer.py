@@ -30,6 +30,7 @@ from jpki.signing.xml import XmlForm
 from jpki.signing.xml_document import (
     SIGNATURE,
     SIGNATURE_NAMESPACE,
+    SignxmlMixin,
     XmlError,
     elements_with_id,
     has_instructions,
@@ -93,11 +94,8 @@ def signed(
     return _written(tree)
 
 
-class _Signer(XMLSigner):
-    """signxml, which copies by way of ASCII, where Japanese names of elements cannot stand."""
-
-    def _tostring(self, xml_node: Any, **options: Any) -> bytes:
-        return bytes(etree.tostring(xml_node, encoding="UTF-8", **options))
+class _Signer(SignxmlMixin, XMLSigner):
+    """signxml's own three forms."""
 
 
 class _EnvelopedSigner(_Signer):

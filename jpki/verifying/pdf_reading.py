@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
@@ -48,14 +49,14 @@ class Change(StrEnum):
 class PdfSignature:
     """One signature of a file, in the order of signing.
 
-    ``field``: full name of its form field. ``kind``: ``/Sig`` or ``/DocTimeStamp``.
+    ``field_name``: in full, of the form. ``kind``: ``/Sig`` or ``/DocTimeStamp``.
     ``ranges``: offset and length of the two parts that are signed; empty if they do not
     leave out exactly the signature itself. ``end``: of the second part. ``contents``: the CMS
     with its padding. ``allowed``: False if an earlier certification forbids what came after.
     ``entries``: keys of the signature dictionary. ``time``: /M (aware), or None.
     """
 
-    field: str
+    field_name: str
     kind: str
     subfilter: str
     ranges: tuple[tuple[int, int], ...]
@@ -81,7 +82,7 @@ def read_signatures(data: bytes) -> tuple[PdfSignature, ...]:
             raise PdfReadError(reason="too_many")
         found = [_signature(data, one) for one in reader.embedded_signatures]
         # pyHanko passes over kinds that it does not know; nothing is passed over here.
-        names = {one.field for one in found}
+        names = {one.field_name for one in found}
         return (*found, *(_unread(name, entry) for name, entry, _ in fields if name not in names))
     except JpkiError:
         raise
@@ -134,7 +135,7 @@ def _signature(data: bytes, found: EmbeddedPdfSignature) -> PdfSignature:
         change = _change(found)
         allowed = bool(found.summarise_integrity_info()["docmdp_ok"])
     return PdfSignature(
-        field=str(found.field_name),
+        field_name=str(found.field_name),
         kind=str(found.sig_object_type),
         subfilter=str(entries.get("/SubFilter", "")),
         ranges=ranges,
@@ -154,7 +155,7 @@ def _unread(name: str, entry: generic.PdfObject) -> PdfSignature:
     if not isinstance(entries, generic.DictionaryObject):
         raise PdfReadError(reason="damaged")
     return PdfSignature(
-        field=name,
+        field_name=name,
         kind=str(entries.get("/Type", "/Sig")),
         subfilter=str(entries.get("/SubFilter", "")),
         ranges=(),
@@ -204,6 +205,6 @@ def _time(entries: generic.DictionaryObject) -> datetime | None:
     """/M as an aware time; None without it, or if it cannot be read."""
     try:
         found = generic.parse_pdf_date(str(entries["/M"]), strict=False)
-    except (KeyError, ValueError, generic.PdfReadError):
+    except (KeyError, ValueError, PdfError):
         return None
     return found if found.tzinfo is not None else None

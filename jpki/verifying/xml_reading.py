@@ -24,6 +24,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from jpki.signing.xml_document import (
     SIGNATURE,
     SIGNATURE_NAMESPACE,
+    SignxmlMixin,
     XmlError,
     elements,
     elements_with_id,
@@ -292,8 +293,8 @@ class _Reading:
         return found[0]
 
 
-class _Verifier(XMLVerifier):
-    """signxml on the signature at ``path``, with names of elements and ids in any script."""
+class _Verifier(SignxmlMixin, XMLVerifier):
+    """signxml on the signature at ``path``, with ids in any script."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -301,9 +302,6 @@ class _Verifier(XMLVerifier):
 
     def _get_signature(self, root: Any) -> Any:
         return root.find(self._path)
-
-    def _tostring(self, xml_node: Any, **options: Any) -> bytes:
-        return bytes(etree.tostring(xml_node, encoding="UTF-8", **options))
 
     def _resolve_reference(self, doc_root: Any, reference: Any, uri_resolver: Any = None) -> Any:
         uri = reference.get("URI") or ""

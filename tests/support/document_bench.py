@@ -17,6 +17,7 @@ from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 from pyhanko.sign.signers.pdf_cms import SimpleSigner
 
 import signing_bench
+from jpki import _asn1
 from jpki.signing import cms
 from jpki.signing.algorithms import SignatureAlgorithm
 from jpki.signing.cms_envelope import write_envelope
@@ -160,7 +161,7 @@ def foreign_signer(folder: Path, slot: int = 14) -> SimpleSigner:
         str(folder / f"foreign-{name}.pem") for name in ("key", "own", "root")
     )
     made = SimpleSigner.load(key_file, own_file, ca_chain_files=(root_file,))
-    assert made is not None
+    assert isinstance(made, SimpleSigner)
     return made
 
 
@@ -204,8 +205,6 @@ def with_byte_range(data: bytes, numbers: tuple[int, int, int, int], signer: Dig
     digests = signed_digests(bytes(out), ranges, [how.algorithm.hash.value])
     info = cms.sign_info(signer, how, digests[how.algorithm.hash.value])
     made = io.BytesIO()
-    from jpki import _asn1
-
     write_envelope(
         made,
         hashes=[_asn1.digest_algorithm(info.hash.value)],
