@@ -24,6 +24,7 @@ from jpki.verifying.batch.rows import RowVerifier
 from jpki.verifying.batch.setup import BatchSetup
 
 _ANSWER_WITHIN: Final = "30s"
+_PLUGIN: Final = "jpki-batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,18 @@ class Cluster:
         except (OSError, ValueError) as exc:
             raise BatchError("batch_cluster", reason="no_cluster") from exc
         with client:
-            # Each worker gets the setup once, and keeps it while this run goes on.
-            held = client.scatter(setup, broadcast=True, hash=False)
             workers = max(1, sum(client.nthreads().values()))
-            task = functools.partial(_part, digest=setup.digest(), form=form)
+            client.register_plugin(_plugin(distributed, setup), name=_PLUGIN)
+            task = functools.partial(_part, form=form)
             try:
-                yield lambda chunks: _in_window(distributed, client, task, held, chunks, workers)
-            except distributed.scheduler.KilledWorker as exc:
+                yield lambda chunks: _in_window(distributed, client, task, chunks, workers)
+            except (
+                distributed.scheduler.KilledWorker,
+                distributed.client.FutureCancelledError,
+            ) as exc:
                 raise BatchError("batch_worker_lost") from exc
+            finally:
+                client.unregister_worker_plugin(_PLUGIN)
 
     def _check(self, setup: BatchSetup) -> None:
         if self.address.startswith("tls://"):
@@ -83,32 +88,41 @@ class Cluster:
 def _load() -> Any:
     try:
         import distributed
+        import distributed.client
         import distributed.scheduler
     except ImportError as exc:
         raise MissingExtraError(extra="cluster") from exc
     return distributed
 
 
+def _plugin(distributed: Any, setup: BatchSetup) -> Any:
+    """Gives each worker its verifier, those too that join while the run goes on."""
+
+    class Verifying(distributed.WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            worker.jpki_verifier = RowVerifier(setup.validator(), setup.signers)
+
+        def teardown(self, worker: Any) -> None:
+            del worker.jpki_verifier
+
+    return Verifying()
+
+
 def _in_window(
-    distributed: Any, client: Any, task: Any, held: Any, chunks: Iterable[Chunk], workers: int
+    distributed: Any, client: Any, task: Any, chunks: Iterable[Chunk], workers: int
 ) -> Iterator[Part]:
     """Parts as they come, with two chunks for each thread of the cluster under way at most."""
-    done = distributed.as_completed(with_results=True)
+    done = distributed.as_completed(loop=client.loop, with_results=True)
     for chunk in chunks:
-        done.add(client.submit(task, chunk, held, pure=False, retries=2))
+        done.add(client.submit(task, chunk, pure=False))
         if done.count() >= 2 * workers:
             yield next(done)[1]
     for _, part in done:
         yield part
 
 
-# The verifier of this worker process, and the setup it is for; another run's takes its place.
-_held: tuple[str, RowVerifier] | None = None
+def _part(chunk: Chunk, *, form: str) -> Part:
+    from distributed import get_worker
 
-
-def _part(chunk: Chunk, setup: BatchSetup, *, digest: str, form: str) -> Part:
-    global _held
-    held = _held
-    if held is None or held[0] != digest:
-        held = _held = digest, RowVerifier(setup.validator(), setup.signers)
-    return make_part(chunk, held[1], form)
+    worker: Any = get_worker()
+    return make_part(chunk, worker.jpki_verifier, form)
