@@ -13,7 +13,7 @@ class MapError(JpkiError):
 
 
 class StoreUrlError(MapError):
-    """A database address that is not taken. ``reason``: password, scheme, malformed."""
+    """A database address that is not taken. ``reason``: password, scheme, malformed, same."""
 
     default_code = "map_url"
 
@@ -37,8 +37,8 @@ class StoreFullError(MapError):
 class StoreStateError(MapError):
     """The database is not a map that can be used.
 
-    ``reason``: no_map, exists, other_version, damaged, purpose_unknown, failed (``state``: the
-    database's own code).
+    ``reason``: no_map, exists, other_version, corrupt, purpose_unknown, no_evidence_store, failed
+    (``state``: the database's own code).
     """
 
     default_code = "map_store"

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select
 from jpki.certificate.kinds import Environment
 from jpki.mapping.check import Level, check
 from jpki.mapping.errors import EnvironmentMixedError, KeyFileError, PolicyWantingError
+from jpki.mapping.evidence import EvidenceStore
 from jpki.mapping.keys import KeyRing, Pin, create_keys, open_keys
 from jpki.mapping.ledger import Ledger, now_utc
 from jpki.mapping.policy import Policy
@@ -28,15 +29,17 @@ def create_map(
     environment: Environment,
     *,
     pin: Pin | None = None,
+    evidence_url: str | None = None,
     partitions: int = PARTITIONS,
     now: datetime | None = None,
 ) -> None:
     """Make a store and its keys, for one environment for life.
 
     ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
+    ``evidence_url``: another database, for the evidence that a named law wants kept.
 
-    Raises PolicyWantingError, KeyFileError (``exists``), StoreStateError (``exists``); then
-    nothing was made.
+    Raises PolicyWantingError, KeyFileError (``exists``), StoreStateError (``exists``),
+    StoreUrlError; then nothing was made.
     """
     check_policy(policy)
     if environment not in MAP_ENVIRONMENTS:
@@ -50,12 +53,18 @@ def create_map(
         "created": at.isoformat(timespec="seconds"),
         "ledger_public_key": keys.public_key().hex(),
     }
+    evidence: EvidenceStore | None = None
     try:
-        with Store.create(url, facts, partitions=partitions, first=_first(keys, at)):
-            return
+        if evidence_url is not None:
+            evidence = EvidenceStore.create(evidence_url, keys, beside=url, now=at)
+        Store.create(url, facts, partitions=partitions, first=_first(keys, at)).close()
     except BaseException:
         keys.discard()
+        if evidence is not None:
+            evidence.store.discard()
         raise
+    if evidence is not None:
+        evidence.close()
 
 
 def _first(keys: KeyRing, at: datetime) -> Callable[[Connection], None]:
@@ -76,9 +85,17 @@ def add_service(connection: Connection, keys: KeyRing, service: str) -> None:
 
 
 def extend_map(
-    url: str, key_file: Path | str, policy: Policy, *, pin: Pin | None = None
+    url: str,
+    key_file: Path | str,
+    policy: Policy,
+    *,
+    pin: Pin | None = None,
+    evidence_url: str | None = None,
 ) -> tuple[str, ...]:
-    """Give keys to services that the policy has and the map has not; returns their ids."""
+    """Give keys to services that the policy has and the map has not; returns their ids.
+
+    ``evidence_url``: of an evidence store that is made now.
+    """
     check_policy(policy)
     keys = open_keys(key_file, pin=pin)
     with Store.open(url) as store:
@@ -94,6 +111,8 @@ def extend_map(
                 add_service(connection, keys, service)
 
         store.change(work)
+    if evidence_url is not None:
+        EvidenceStore.create(evidence_url, keys, beside=url, now=now_utc()).close()
     return new
 
 

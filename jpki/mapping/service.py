@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +37,7 @@ from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.decision import Decider
 from jpki.mapping.disclosure import Disclosure, View, Viewer
 from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError, StoreStateError
-from jpki.mapping.evidence import keep
+from jpki.mapping.evidence import EvidenceStore, Keeping
 from jpki.mapping.keys import KeyRing, Pin, open_keys
 from jpki.mapping.ledger import Ledger, LedgerReport, now_utc
 from jpki.mapping.opening import check_belonging
@@ -66,6 +67,7 @@ class Map:
         policy: Policy,
         validator: Validator,
         *,
+        evidence: EvidenceStore | None = None,
         cv_keys: CvKeys = MappingProxyType({}),
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
@@ -73,6 +75,7 @@ class Map:
         self._decide = Decider(policy)
         self.validator = validator
         self.environment = check_belonging(store, keys, validator.trust.environment)
+        self._evidence = evidence
         self._cv_keys = cv_keys
         self._clock = clock
         self._use(keys)
@@ -197,16 +200,10 @@ class Map:
         reference: str,
         ends: datetime,
     ) -> Resolution:
-        """Keep a sign presentation where a named law wants it (``evidence`` of the purpose).
-
-        ``reference``: the organisation's own, by which alone it is found again; ``ends``: end
-        of the contract, from which the years count.
-        """
-
-        return self._presented(
-            Operation.KEEP_EVIDENCE, presentation, asker,
-            lambda here: keep(here, evidence, plain(reference), ends),
-        )  # fmt: skip
+        """Keep a sign presentation where a named law wants it, under the organisation's own
+        ``reference``; the years count from when the contract ``ends``. Raises StoreStateError."""
+        with Keeping(self._evidence, evidence, plain(reference), ends) as keeping:
+            return self._presented(Operation.KEEP_EVIDENCE, presentation, asker, keeping)
 
     def link(
         self,
@@ -346,16 +343,12 @@ class Map:
                 if attempt == 3:
                     raise
             except KeyFileError as exc:
-                if attempt == 3 or exc.values.get("reason") != "rotated" or not self._reload():
+                if attempt == 3 or exc.values.get("reason") != "rotated":
                     raise
+                keys = self._keys.again()
+                check_belonging(self.store, keys, self.environment)
+                self._use(keys)
         raise AssertionError("unreachable")
-
-    def _reload(self) -> bool:
-        """Take the keys as they are after somebody rotated them."""
-        keys = self._keys.again()
-        check_belonging(self.store, keys, self.environment)
-        self._use(keys)
-        return True
 
     def checkpoint(self) -> Checkpoint:
         """Sign where the ledger stands; keep the answer elsewhere."""
@@ -369,6 +362,8 @@ class Map:
 
     def close(self) -> None:
         self.store.close()
+        if self._evidence is not None:
+            self._evidence.close()
 
     def __enter__(self) -> Map:
         return self
@@ -386,15 +381,19 @@ def open_map(
     cv_keys: CvKeys = MappingProxyType({}),
     clock: Callable[[], datetime] = now_utc,
     pin: Pin | None = None,
+    evidence_url: str | None = None,
 ) -> Map:
     """Open a map that is there. Raises MapError by cause.
 
     ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
+    ``evidence_url``: the database of the evidence, where the policy wants some kept.
     """
     keys = open_keys(key_file, pin=pin)
-    store = Store.open(url)
-    try:
-        return Map(store, keys, policy, validator, cv_keys=cv_keys, clock=clock)
-    except BaseException:
-        store.close()
-        raise
+    with ExitStack() as opened:
+        store = opened.enter_context(Store.open(url))
+        evidence = None
+        if evidence_url is not None:
+            evidence = opened.enter_context(EvidenceStore.open(evidence_url, keys))
+        made = Map(store, keys, policy, validator, evidence=evidence, cv_keys=cv_keys, clock=clock)
+        opened.pop_all()
+        return made

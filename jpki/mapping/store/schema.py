@@ -2,7 +2,7 @@
 """The tables. Times are microseconds since 1970, UTC; codes of persons are random 16 bytes.
 
 A handle belongs to one service: nothing stored joins two of them. No column holds a serial, a
-name, an address or a certificate; ``recheck_serial``, ``card_key`` and ``evidence`` are encrypted.
+name, an address or a certificate; ``recheck_serial`` and ``card_key`` are encrypted.
 """
 
 from __future__ import annotations
@@ -176,21 +176,6 @@ SUPPRESSION: Final = Table(
     Column("service", Text, nullable=False),
     Column("document", Text, nullable=False),
     _time("since"),
-)
-
-# Apart from everything else: no handle, no pseudonym. ``reference``: the organisation's own.
-EVIDENCE: Final = Table(
-    "evidence",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("service", Text, nullable=False),
-    Column("reference", Text, nullable=False),
-    Column("law", Text, nullable=False),
-    _time("stored_at"),
-    _time("keep_until"),
-    _code("sealed"),
-    Index("evidence_end", "keep_until"),
-    Index("evidence_reference", "service", "reference"),
 )
 
 # Every column but the last two is hashed, in this order, after ``prev_hash``.

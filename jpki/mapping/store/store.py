@@ -5,24 +5,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, insert, inspect, select, text
 
 from jpki.mapping.errors import StoreDownError, StoreStateError
+from jpki.mapping.store import evidence_schema, schema
 from jpki.mapping.store.engine import READ_ONLY, by_cause, open_engine
 from jpki.mapping.store.schema import META
 
-REVISION: Final = "0002"
 PARTITIONS: Final = 8
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which tables a database has, the folder of the steps to them, and the last step."""
+
+    tables: MetaData
+    migrations: str
+    revision: str
+
+
+MAP_LAYOUT: Final = Layout(schema.METADATA, "migrations", "0002")
+EVIDENCE_LAYOUT: Final = Layout(evidence_schema.METADATA, "evidence_migrations", "e0001")
 
 
 class Store:
     """Transactions over one engine. Closing it gives every connection back."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, layout: Layout = MAP_LAYOUT) -> None:
         self.engine = engine
+        self._layout = layout
 
     @classmethod
     def create(
@@ -30,6 +45,7 @@ class Store:
         url: str,
         facts: dict[str, str],
         *,
+        layout: Layout = MAP_LAYOUT,
         partitions: int = PARTITIONS,
         first: Callable[[Connection], None] | None = None,
     ) -> Store:
@@ -44,33 +60,33 @@ class Store:
             with by_cause(), engine.begin() as connection:
                 if inspect(connection).has_table("meta"):
                     raise StoreStateError(reason="exists")
-                _migrate(connection, partitions)
+                _migrate(connection, layout, partitions)
                 connection.execute(insert(META), rows)
                 if first is not None:
                     first(connection)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, layout)
 
     @classmethod
-    def open(cls, url: str) -> Store:
+    def open(cls, url: str, *, layout: Layout = MAP_LAYOUT) -> Store:
         """Open one that is there. Raises StoreStateError (``no_map``, ``version``)."""
-        store = cls(open_engine(url))
+        store = cls(open_engine(url), layout)
         try:
             with store.reading() as connection:
-                _check_version(connection)
+                _check_version(connection, layout)
         except BaseException:
             store.close()
             raise
         return store
 
     @classmethod
-    def upgrade(cls, url: str) -> None:
+    def upgrade(cls, url: str, *, layout: Layout = MAP_LAYOUT) -> None:
         """Bring an older map's tables up to date, in one transaction."""
         engine = open_engine(url)
         with by_cause(), engine.begin() as connection:
-            _migrate(connection, PARTITIONS)
+            _migrate(connection, layout, PARTITIONS)
         engine.dispose()
 
     def facts(self) -> dict[str, str]:
@@ -107,6 +123,13 @@ class Store:
                     raise
         raise AssertionError("unreachable")
 
+    def discard(self) -> None:
+        """Remove every table: what the database belongs to was not made after all."""
+        with by_cause(), self.engine.begin() as connection:
+            self._layout.tables.drop_all(connection)
+            connection.execute(text("DROP TABLE alembic_version"))
+        self.close()
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -117,19 +140,19 @@ class Store:
         self.close()
 
 
-def _check_version(connection: Connection) -> None:
+def _check_version(connection: Connection, layout: Layout) -> None:
     if not inspect(connection).has_table("meta"):
         raise StoreStateError(reason="no_map")
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found != REVISION:
-        raise StoreStateError(reason="other_version", found=str(found), wanted=REVISION)
+    if found != layout.revision:
+        raise StoreStateError(reason="other_version", found=str(found), wanted=layout.revision)
 
 
-def _migrate(connection: Connection, partitions: int) -> None:
+def _migrate(connection: Connection, layout: Layout, partitions: int) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "jpki.mapping.store:migrations")
+    config.set_main_option("script_location", f"jpki.mapping.store:{layout.migrations}")
     config.attributes.update(connection=connection, partitions=partitions)
     command.upgrade(config, "head")

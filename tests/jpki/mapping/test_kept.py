@@ -13,13 +13,11 @@ from jpki.certificate.kinds import Environment, Family
 from jpki.mapping import consent as consents
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.errors import KeyFileError
-from jpki.mapping.evidence import purge, read
 from jpki.mapping.key_file import read_keys
-from jpki.mapping.policy import Evidence as EvidenceRule
 from jpki.mapping.policy import LinkKind, Operation
 from jpki.mapping.records import parse_pseudonym, pseudonym_text
 from jpki.mapping.sitting import Asker, plain
-from jpki.mapping.store.schema import CERTIFICATE_INDEX, EVIDENCE, METADATA, RECHECK_SERIAL
+from jpki.mapping.store.schema import CERTIFICATE_INDEX, METADATA, RECHECK_SERIAL
 from map_bench import NOW, Bench, Holder, changed, holder, link
 
 STAFF = Asker(actor="staff-3", service="library", document="届出 7")
@@ -94,34 +92,7 @@ def test_no_resolution_after_consent_was_withdrawn(bench: Bench) -> None:
     assert bench.ask(holder(), Operation.RESOLVE).outcome is Outcome.UNREGISTERED
 
 
-# --- evidence, disclosure ---------------------------------------------------------------
-
-
-def test_evidence_is_kept_apart_and_outlives_the_person(bench: Bench) -> None:
-    basis = bench.policy.services[0].purposes[0].legal_basis
-    assert basis is not None
-    operations = bench.policy.services[0].purposes[0].operations | {Operation.KEEP_EVIDENCE}
-    rule = EvidenceRule(7, basis)
-    bench.map.policy = changed(bench.policy, evidence=rule, operations=operations)
-    sign = holder(Family.SIGN)
-    bench.ask(sign, Operation.ENROL)
-    evidence = bench.evidence(sign, Operation.KEEP_EVIDENCE)
-    answer = bench.map.keep_evidence(
-        bench.map.verify(evidence), bench.asker(), evidence=evidence, reference="contract 9",
-        ends=NOW,
-    )  # fmt: skip
-    assert answer.outcome is Outcome.DONE
-    bench.ask(sign, Operation.ERASE)
-    keys = read_keys(bench.key_file)
-    with bench.map.store.reading() as connection:
-        stored = connection.execute(select(EVIDENCE.c.sealed)).scalar_one()
-        (body,) = read(connection, keys, "library", "contract 9")
-        assert read(connection, keys, "pool", "contract 9") == []
-    assert sign.certificate not in bytes(stored)
-    assert json.loads(body)["presentation"] == json.loads(evidence.to_bytes())
-    for years, gone in ((6.9, 0), (7.1, 1)):
-        at = NOW + timedelta(days=365.25 * years)
-        assert bench.map.store.change(lambda c, at=at: purge(c, at)) == gone  # type: ignore[misc]
+# --- disclosure -------------------------------------------------------------------------
 
 
 def test_the_persons_own_view(bench: Bench) -> None:
@@ -209,7 +180,7 @@ def test_a_rotation_cut_short_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPa
 
     people = [holder() for _ in range(3)]
     codes = [bench.ask(who, Operation.ENROL).pseudonym for who in people]
-    for step in ("_name", "_rekey"):
+    for step in ("update", "_rekey"):  # the keys are made; the database names them
         with monkeypatch.context() as patch:
             patch.setattr(rotation, step, lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):

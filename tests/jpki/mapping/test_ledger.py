@@ -16,9 +16,9 @@ from sqlalchemy import Connection, insert, select, text
 from jpki.certificate.kinds import Environment
 from jpki.mapping import chain
 from jpki.mapping import ledger as module
+from jpki.mapping.checkpoint import Checkpoint, parse_checkpoint
 from jpki.mapping.errors import ClockError, LedgerDamagedError
 from jpki.mapping.key_file import KeyFile, new_keys
-from jpki.mapping.checkpoint import Checkpoint, parse_checkpoint
 from jpki.mapping.ledger import Entry, Ledger
 from jpki.mapping.store import guards
 from jpki.mapping.store.schema import HASHED, LEDGER, LEDGER_HEAD

@@ -19,7 +19,6 @@ def upgrade() -> None:
     _challenge()
     _checkpoint()
     _consent()
-    _evidence()
     _handle()
     _ledger()
     _ledger_head()
@@ -120,22 +119,6 @@ def _consent() -> None:
     op.create_index(
         "consent_reminder", "consent", ["service", "state", "reminded_at"], unique=False
     )
-
-
-def _evidence() -> None:
-    op.create_table(
-        "evidence",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("service", sa.Text(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=False),
-        sa.Column("law", sa.Text(), nullable=False),
-        sa.Column("stored_at", sa.BigInteger(), nullable=False),
-        sa.Column("keep_until", sa.BigInteger(), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("evidence_end", "evidence", ["keep_until"], unique=False)
-    op.create_index("evidence_reference", "evidence", ["service", "reference"], unique=False)
 
 
 def _handle() -> None:
