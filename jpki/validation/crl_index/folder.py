@@ -83,8 +83,13 @@ class Folder:
 
     def open(self, name: str) -> int:
         """A descriptor of a file of ours; FileNotFoundError if there is none. Raises
-        CrlStoreError for one that others can write."""
-        descriptor = os.open(self.path / name, _READ)
+        CrlStoreError for one that cannot be opened, or that others can write."""
+        try:
+            descriptor = os.open(self.path / name, _READ)
+        except FileNotFoundError:
+            raise
+        except OSError as exc:
+            raise CrlStoreError(path=str(self.path / name), reason="not_readable") from exc
         try:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):

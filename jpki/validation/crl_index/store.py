@@ -19,7 +19,7 @@ from typing import Final
 
 from jpki.certificate.kinds import Environment
 from jpki.certificate.names import general_name_key
-from jpki.errors import RevocationDataError
+from jpki.errors import CrlStoreError, RevocationDataError
 from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
 from jpki.validation.crl_index.folder import Folder
 from jpki.validation.crl_index.partition import Entry, Partition
@@ -37,8 +37,7 @@ _SECRET: Final = "handles.key"  # noqa: S105 - a file name
 # Each mapped index holds a file open; a process may have about a thousand.
 _MAX_MAPPED: Final = 128
 _MAX_NAMES: Final = 1 << 16
-# How often the folder is looked at for newer lists (seconds).
-_LOOK: Final = 1.0
+# From when on a change cannot have the same time as one that was seen (nanoseconds).
 _SETTLED: Final = 1_000_000_000
 
 
@@ -64,15 +63,17 @@ def body_name(sha256: bytes) -> str:
 class CrlIndexStore:
     """The store in a folder, to be read. Safe to use from several threads.
 
-    Lists that another process puts in are seen within a second or so. Raises CrlStoreError.
+    ``look_every``: seconds after which lists that another process put in are seen. Raises
+    CrlStoreError.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, look_every: float = 1.0) -> None:
         self._folder = Folder(Path(path))
         self._open: dict[str, _Held | None] = {}
         self._names: dict[tuple[bytes, bytes | None], str] = {}
         self._numbers: dict[str, int] = {}
         self._stamp = -1
+        self._every = look_every
         self._next_look = 0.0
         self._look()
 
@@ -123,7 +124,7 @@ class CrlIndexStore:
                 held = self._held(anchor.key_id, point)
                 if held is not None:
                     findings.append(self._judge(held, certificate, anchor, moment))
-            except RevocationDataError as error:
+            except (RevocationDataError, CrlStoreError) as error:
                 values = {"reason": error.values["reason"]}
                 findings.append(cannot("crl_malformed", values, decisive=True))
         if findings:
@@ -139,7 +140,7 @@ class CrlIndexStore:
         points = (*certificate.crl_distribution_point_names, None)
         try:
             found = [held for point in points if (held := self._held(anchor.key_id, point))]
-        except RevocationDataError:
+        except (RevocationDataError, CrlStoreError):
             return None
         if len(found) != 1 or not found[0].fits(certificate, anchor):
             return None
@@ -248,7 +249,7 @@ class CrlIndexStore:
             self._open = {}
             # A change in the same instant would have the same stamp.
             self._stamp = stamp if time.time_ns() - stamp > _SETTLED else -1
-        self._next_look = time.monotonic() + _LOOK
+        self._next_look = time.monotonic() + self._every
 
     def _entry(self, held: _Held, serial: int) -> Entry | None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from jpki.synth.overrides import Overrides
 from jpki.synth.people import HolderData
 from jpki.synth.pki import SynthPki
 from jpki.validation import TrustStore, Validator
+from jpki.validation.crl_index.writer import Indexed, StoreWriter
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 HANAKO = HolderData(
@@ -82,3 +84,20 @@ def validator(trust: TrustStore) -> Callable[..., Validator]:
         return Validator(of, clock=lambda: now, **options)  # type: ignore[arg-type]
 
     return build
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a store is to be."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def put(path: Path, trust: TrustStore) -> Callable[..., list[Indexed]]:
+    """Puts lists into the store, as of ``now``."""
+
+    def put(*lists: bytes, now: datetime = AT, **options: object) -> list[Indexed]:
+        with StoreWriter(path, trust, now=now, **options) as writer:  # type: ignore[arg-type]
+            return [writer.add(data) for data in lists]
+
+    return put
