@@ -6,13 +6,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from jpki.messages import LANGUAGES, generate
+from jpki.messages import SPOKEN, generate
 
 stale = [
     lang
-    for lang in LANGUAGES
+    for lang in SPOKEN
     if (Path(generate.__file__).parent / f"{lang}.mo").read_bytes() != generate.compiled(lang)
 ]
 if stale:
     sys.exit(f"stale: {', '.join(stale)}; run: python -m jpki.messages.generate")
-print("current:", ", ".join(LANGUAGES))
+print("current:", ", ".join(SPOKEN))

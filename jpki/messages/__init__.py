@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words in Japanese and English for every code. Source: ``po/LANG/*.po``; compiled: ``LANG.mo``.
 
+Terminals speak a third way: ``ja-easy``, やさしい日本語. What it has no words for is said in
+Japanese.
+
 Keys: ``error.CODE`` (what happened, what it did to the card, what to do next),
 ``check.NAME`` (what a check is called), ``reason.CODE`` (why it came out so),
 ``value.NAME.VALUE`` (words for a value that is itself a code). Placeholders are
@@ -15,6 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LANGUAGES = ("en", "ja")
+EASY = "ja-easy"
+SPOKEN = (*LANGUAGES, EASY)
+_INSTEAD = {EASY: "ja"}
 
 
 class MissingTextError(KeyError):
@@ -23,7 +29,7 @@ class MissingTextError(KeyError):
 
 @functools.cache
 def _catalogue(lang: str) -> gettext.GNUTranslations:
-    if lang not in LANGUAGES:
+    if lang not in SPOKEN:
         raise ValueError(f"no catalogue for {lang!r}")
     with (Path(__file__).parent / f"{lang}.mo").open("rb") as file:
         return gettext.GNUTranslations(file)
@@ -44,6 +50,13 @@ def text(key: str, lang: str, /, **values: object) -> str:
 
 
 def _lookup(key: str, lang: str, count: int | None) -> str | None:
+    found = _lookup_in(key, lang, count)
+    if found is None and lang in _INSTEAD:
+        return _lookup_in(key, _INSTEAD[lang], count)
+    return found
+
+
+def _lookup_in(key: str, lang: str, count: int | None) -> str | None:
     catalogue = _catalogue(lang)
     if count is not None:
         plural = catalogue.ngettext(key, key, count)
@@ -66,7 +79,7 @@ class _Words(dict[str, object]):
     def __getitem__(self, name: str) -> object:
         value = self.get(name, "?")
         if isinstance(value, tuple):  # several codes of one kind
-            return ("、" if self._lang == "ja" else ", ").join(self._one(name, v) for v in value)
+            return (", " if self._lang == "en" else "、").join(self._one(name, v) for v in value)
         return self._one(name, value) if isinstance(value, str) else value
 
     def _one(self, name: str, value: object) -> str:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from jpki.messages import SPOKEN
+
 HERE = Path(__file__).parent
 
 
@@ -24,9 +26,10 @@ def compiled(lang: str) -> bytes:
 
         mime_headers = property(_get_mime_headers)
 
-    whole = Plain(locale=lang, charset="utf-8", header_comment="")
+    locale = lang.partition("-")[0]  # for plurals
+    whole = Plain(locale=locale, charset="utf-8", header_comment="")
     for source in sorted((HERE / "po" / lang).glob("*.po")):
-        part = read_po(io.BytesIO(source.read_bytes()), locale=lang, abort_invalid=True)
+        part = read_po(io.BytesIO(source.read_bytes()), locale=locale, abort_invalid=True)
         for message in part:
             if not message.id:
                 continue
@@ -39,5 +42,5 @@ def compiled(lang: str) -> bytes:
 
 
 if __name__ == "__main__":
-    for language in ("en", "ja"):
+    for language in SPOKEN:
         (HERE / f"{language}.mo").write_bytes(compiled(language))
