@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ class PdfCmsSigner(Signer):
         """The signature over ``data``; a dry run asks only how long it may be."""
         if dry_run:
             return bytes(_LONGEST_SIGNATURE)
-        return sign_and_check(self._key, self._algorithm, self._algorithm.hash.digest(data))
+        # A form may ask for another hash than was preferred; a key that cannot says so.
+        algorithm = replace(self._algorithm, hash=HashName(digest_algorithm))
+        return sign_and_check(self._key, algorithm, algorithm.hash.digest(data))
 
 
 class PdfStamper(TimeStamper):
