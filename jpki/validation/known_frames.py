@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -67,16 +67,19 @@ class Learned(NamedTuple):
 
 
 Ask = Callable[[NamedCertificate, Anchor | None, Family | None, Moment], Check]
+Stand = Callable[[NamedCertificate, Anchor], Standing | None]
 
 
 class KnownFrames:
     """The frames one validator has seen. ``ask``: its revocation check of one certificate.
+    ``standing``: what its lists say of all they do not name.
 
     Safe to use from several threads: entries are put in whole and never changed.
     """
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, standing: Stand) -> None:
         self._ask = ask
+        self._standing = standing
         self._known: dict[Frame, Known] = {}
         self._instant = (datetime.min.replace(tzinfo=UTC), b"")
 
@@ -89,10 +92,6 @@ class KnownFrames:
         found = cut(certificate.der)
         if found is None or not agrees(found, certificate):
             return
-        unlisted = None
-        if learned.standing is not None:
-            finding = learned.standing.good
-            unlisted = Check("revocation", finding.outcome, finding.code, finding.values)
         if len(self._known) >= MAX_FRAMES:
             self._known.clear()
         self._known[found.frame] = Known(
@@ -100,7 +99,7 @@ class KnownFrames:
             algorithm=certificate.signature_algorithm,
             points=certificate.crl_distribution_point_names,
             good=path_found(anchor, None),
-            unlisted=unlisted,
+            unlisted=_unlisted_check(learned.standing),
             **learned._asdict(),
         )
 
@@ -143,7 +142,21 @@ class KnownFrames:
         serial = SerialRef(RefKind.CERTIFICATE_SERIAL, found.serial)
         end = _ending(found.not_after).moment
         named = NamedCertificate(root.subject_der, known.anchor.key_id, serial, known.points, end)
-        return self._ask(named, known.anchor if believed else None, known.family, moment)
+        check = self._ask(named, known.anchor if believed else None, known.family, moment)
+        if known.unlisted is not None and check.code == known.unlisted.code:
+            # Not listed after all: what the lists say has changed since it was learned.
+            standing = self._standing(named, known.anchor)
+            self._known[found.frame] = replace(
+                known, standing=standing, unlisted=_unlisted_check(standing)
+            )
+        return check
+
+
+def _unlisted_check(standing: Standing | None) -> Check | None:
+    if standing is None:
+        return None
+    finding = standing.good
+    return Check("revocation", finding.outcome, finding.code, finding.values)
 
 
 class _Ending(NamedTuple):

@@ -16,7 +16,7 @@ from jpki.certificate.policy import PolicyRow, PolicyTable
 from jpki.errors import CertificateError
 from jpki.validation.crl_index import CrlIndexStore
 from jpki.validation.crl_lists import joined
-from jpki.validation.crl_store import CrlStore, NumberMemory
+from jpki.validation.crl_store import CrlStore, NumberMemory, Standing
 from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
 from jpki.validation.known_frames import KnownFrames, Learned
@@ -96,7 +96,7 @@ class Validator:
         self._ocsp_client = ocsp_client if read else None
         # An answer about one certificate says nothing about the others of its frame.
         self._crl_decides = not (answers or self._ocsp_client) and preference is not Preference.BOTH
-        self._frames = KnownFrames(self._ask)
+        self._frames = KnownFrames(self._ask, self._standing)
 
     @property
     def trust(self) -> TrustStore:
@@ -161,15 +161,20 @@ class Validator:
             return
         family = self._profile.family(certificate)
         settled = self._unasked(family)
-        decides = settled is None and self._crl_decides
         learned = Learned(
             family=family,
             profiles={f: self._profile.check(certificate, f) for f in (None, *Family)},
             subject=subject,
             settled=settled,
-            standing=self._crls.standing(certificate, anchor, self._max_age) if decides else None,
+            standing=None if settled else self._standing(certificate, anchor),
         )
         self._frames.learn(certificate, anchor, learned)
+
+    def _standing(self, certificate: AskedAbout, anchor: Anchor) -> Standing | None:
+        """What the lists say of all they do not name, where they alone decide."""
+        if not self._crl_decides:
+            return None
+        return self._crls.standing(certificate, anchor, self._max_age)
 
     def status(self, named: NamedCertificate) -> Check:
         """The ``revocation`` check of a certificate that is not at hand (現況確認).

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -19,6 +22,10 @@ from jpki.synth.municipalities import KIYOSE
 from jpki.synth.pki import SynthPki
 from jpki.validation import TrustStore, Validator
 from jpki.validation import known_frames as quick
+from jpki.validation.crl_index import CrlIndexStore
+from jpki.validation.crl_index.writer import StoreWriter
+from jpki.validation.findings import Finding
+from jpki.validation.named import AskedAbout
 from jpki.verdict import Verdict
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -301,6 +308,48 @@ def test_the_memory_is_bounded(pki: SynthPki, make: Make, monkeypatch: pytest.Mo
         for family in Family:
             bench.compare(make(family, generation))
             assert len(bench.quick._frames) <= 2
+
+
+def test_a_newer_list_in_the_store(
+    pki: SynthPki,
+    make: Make,
+    tmp_path: Path,
+    taken: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a service runs the night's list comes: it counts at once, and soon quickly."""
+    trust = TrustStore(Environment.TEST, pki.trust_anchors())
+    der, other = make(Family.AUTH, serial=77), make(Family.AUTH, serial=78)
+
+    def put(of: SynthPki, now: datetime) -> None:
+        with StoreWriter(tmp_path / "store", trust, now=now) as writer:
+            writer.add(of.crl(Family.AUTH, 3, KIYOSE))
+        # As if it had been there for long: a store looks twice at what changed just now.
+        os.utime(tmp_path / "store", (now.timestamp(), now.timestamp() - 10**7))
+
+    put(pki, AT)
+    store = CrlIndexStore(tmp_path / "store", look_every=0)
+    clock = [AT]
+    validator = Validator(trust, crl_store=store, clock=lambda: clock[0])
+    outcomes = [validator.validate(one).outcome for one in (der, der, other)]
+    assert (outcomes, taken) == (["valid"] * 3, [False, True, True])
+    clock[0] = AT + timedelta(days=1)
+    later = SynthPki(clock[0])
+    later.revoke(Family.AUTH, 3, KIYOSE, 77, AT + timedelta(hours=1), 3)
+    put(later, clock[0])
+    taken.clear()
+    asked: list[int] = []
+    check = CrlIndexStore.check
+
+    def counted(of: CrlIndexStore, certificate: AskedAbout, *rest: Any) -> list[Finding]:
+        asked.append(int.from_bytes(certificate.serial.reveal(), "big"))
+        return check(of, certificate, *rest)
+
+    monkeypatch.setattr(CrlIndexStore, "check", counted)
+    outcomes = [validator.validate(one).outcome for one in (der, other, other, other, der)]
+    assert outcomes == ["invalid", "valid", "valid", "valid", "invalid"]
+    assert taken == [True] * 5
+    assert asked == [77, 78, 77]
 
 
 def test_threads_share_a_validator(pki: SynthPki, make: Make) -> None:
