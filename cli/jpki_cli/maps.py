@@ -131,7 +131,9 @@ def opened_map(session: Session, given: dict[str, Any], asked: Asked) -> Iterato
         raise UsageFault("usage_map_at")
     validator = options.validator(trust)
     clock = session.app.clock if asked.at is None else partial(_same, asked.at)
-    with open_map(place.db, place.keys, policy, validator, clock=clock, pin=place.pin) as table:
+    with open_map(
+        place.db, place.keys, policy, validator, cv_keys=trust.cv_keys, clock=clock, pin=place.pin
+    ) as table:
         yield table
 
 

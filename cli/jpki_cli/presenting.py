@@ -178,7 +178,13 @@ def of_other_environment(
 
 
 def challenged(
-    session: Session, table: Map, operation: Operation, asker: Asker, *, detail: str = ""
+    session: Session,
+    table: Map,
+    operation: Operation,
+    asker: Asker,
+    *,
+    detail: str = "",
+    binds_card: bool = False,
 ) -> Challenge:
     """A challenge of the map, and on stderr what the holder is about to sign."""
     challenge = table.issue_challenge(
@@ -187,6 +193,7 @@ def challenged(
         service=asker.service,
         purpose=asker.purpose,
         detail=detail,
+        binds_card=binds_card,
     )
     service, purpose = table.policy.find(asker.service, asker.purpose, operation)
     show_request(session, service, purpose)

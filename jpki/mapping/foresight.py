@@ -31,7 +31,8 @@ def foresee(
     """
     evidence = None if link is None else (link, LinkEvidence.SAME_SITTING)
     plain = table.request(operation, asker, link=evidence)
-    request = replace(plain, proof=proof, environment=environment)
+    # Whether the person was here before, for a recheck, is looked up with the card.
+    request = replace(plain, proof=proof, environment=environment, confirmed_before=True)
     decision = explain(table.policy, request).decision
     if decision.allowed:
         return None

@@ -258,6 +258,7 @@ def test_keys_in_a_token(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert cli("map", "init", *where, *policy, pins=[TOKEN_PIN]).code == 0
     terminal = ("--actor", "terminal-1", "--reader", "virtual:hanako", "--json")
     enrolled = cli("map", "enrol", *where, *policy, *terminal, pins=[TOKEN_PIN, AUTH])
+    assert enrolled.json["outcome"] == "resolved"
     resolved = cli("map", "resolve", *where, *policy, *terminal, pins=[TOKEN_PIN, AUTH])
     assert resolved.json["pseudonym"] == enrolled.json["pseudonym"]
     assert cli("map", "ledger", "verify", *where, "--json", pins=[TOKEN_PIN]).json["entries"] == 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jpki_cli import resolutions
-from jpki_cli.clicks import command
+from jpki_cli import resolutions, tapping
+from jpki_cli.clicks import OneOf, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.presenting import present, presenting_options
 from jpki_cli.render import clean, rfc3339
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 
 @command("enrol")
+@option("--bind-card", is_flag=True)
 @presenting_options
-def enrol(session: Session, **given: Any) -> Exit:
+def enrol(session: Session, bind_card: bool, **given: Any) -> Exit:
     from jpki.mapping.policy import Operation
 
+    if bind_card:
+        return resolutions.finish(session, tapping.enrol_with_card(session, given))
     answered = present(
         session, given, Operation.ENROL, lambda table, proof, asker: table.enrol(proof, asker)
     )
@@ -34,10 +37,13 @@ def enrol(session: Session, **given: Any) -> Exit:
 
 
 @command("resolve")
+@option("--proof", metavar="PROOF", type=OneOf(*tapping.PROOFS))
 @presenting_options
-def resolve(session: Session, **given: Any) -> Exit:
+def resolve(session: Session, proof: str | None, **given: Any) -> Exit:
     from jpki.mapping.policy import Operation
 
+    if proof is not None:
+        return resolutions.finish(session, tapping.resolve_without_pin(session, given, proof))
     answered = present(
         session, given, Operation.RESOLVE, lambda table, proof, asker: table.resolve(proof, asker)
     )
