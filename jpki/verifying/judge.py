@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
 from jpki.errors import CertificateError
+from jpki.validation.path import check_validity
 from jpki.validation.validator import Validator
-from jpki.verdict import Verdict
+from jpki.verdict import Check, Outcome, Verdict
 from jpki.verifying.material import TrustMaterial, ValidationOptions
 
 
@@ -35,9 +36,18 @@ class Judge:
         self._trust = trust
         self._options = options
         self.family = family
-        self.tsa = (*trust.tsa, *tsa)
+        self.tsa = tuple(dict.fromkeys((*trust.tsa, *tsa)))
         self.history = history
+        self._named: bytes | None = None
         self._validators: dict[datetime | None, Validator] = {}
+
+    def naming(self, certificate: bytes) -> Judge:
+        """This judge, for a signer known by its certificate (DER) and not by an issuer."""
+        made = Judge(
+            self._trust, self._options, family=self.family, tsa=self.tsa, history=self.history
+        )
+        made._named = certificate
+        return made
 
     @property
     def environment(self) -> Environment:
@@ -58,8 +68,9 @@ class Judge:
         """Whether this verifier may verify another's signature by law, as far as is declared.
 
         Asked only under production: 公的個人認証法17条 and 36条 know registered verifiers only.
+        A signer known by its own certificate is none of JPKI's holders.
         """
-        if self.environment is not Environment.PRODUCTION:
+        if self.environment is not Environment.PRODUCTION or self._named is not None:
             return True
         declared = self._options.verifier
         return declared is not None and declared.covers(self.family)
@@ -72,7 +83,25 @@ class Judge:
         ``chain``: DER that came with the signature. ``at``: a trusted time of the signature;
         None: the time the caller asked about, or now.
         """
+        if self._named is not None:
+            return self._by_name(der, at or self.now)
         return self._validator(at).validate(der, family=self.family, chain=chain)
+
+    def _by_name(self, der: bytes, at: datetime) -> Verdict:
+        """The verdict on a certificate that has to be the one the caller named."""
+        environment = self.environment.value
+        if der != self._named:
+            return Verdict((Check("path", Outcome.INVALID, "certificate_not_named"),), environment)
+        own = parse_certificate(der)
+        tests = (Environment.TEST, Environment.JLIS_TEST)
+        if self.environment is Environment.PRODUCTION and own.environment in tests:
+            return Verdict((Check("path", Outcome.INVALID, "test_root"),), environment)
+        checks = (
+            Check("path", Outcome.VALID, "certificate_named"),
+            check_validity(own.not_before, own.not_after, None, at),
+            Check("revocation", Outcome.NOT_RUN, "revocation_not_asked"),
+        )
+        return Verdict(checks, environment)
 
     def _validator(self, at: datetime | None) -> Validator:
         """A validator for that time, loaded once: it reads every CRL."""

@@ -10,6 +10,7 @@ from jpki_cli.clicks import Moment, OneOf, UsageFault, argument, command, option
 from jpki_cli.documents import show_document
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, validation_options
+from jpki_cli.reports import Report, report_options
 from jpki_cli.session import Session
 from jpki_cli.validation import Asked, material
 
@@ -23,6 +24,7 @@ from jpki_cli.validation import Asked, material
 @option("--key", metavar="KEY", type=OneOf("sign", "auth"), default="sign")
 @option("--tsa-ca", metavar="F", multiple=True, type=PATH)
 @option("--history", is_flag=True)
+@report_options
 @validation_options
 @option("--at", metavar="TIME", type=Moment())
 def verify(session: Session, path: Path, **given: Any) -> Exit:
@@ -32,8 +34,10 @@ def verify(session: Session, path: Path, **given: Any) -> Exit:
     from jpki.verifying.sources import read_certificates
 
     asked = Asked.from_options(given)
-    if (given["signature"] is None) is not (given["certificate"] is None):
+    if given["signature"] is not None and given["certificate"] is None:
         raise UsageFault("usage_raw_pair")
+    report = Report.from_options(given)
+    report.check(session)
     trust, options = material(session, asked)
     judge = Judge(
         trust,
@@ -45,4 +49,6 @@ def verify(session: Session, path: Path, **given: Any) -> Exit:
     wanted = Wanted(
         path, given["content"], given["signature"], given["certificate"], given["profile"]
     )
-    return show_document(session, verify_document(wanted, judge))
+    found = verify_document(wanted, judge)
+    report.write(session, found, [path, given["content"], given["signature"]])
+    return show_document(session, found)
