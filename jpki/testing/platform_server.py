@@ -123,6 +123,10 @@ class PlatformServer(LocalServer[PlatformMode]):
         refs = [self._certificate(der)[0] for der in certificates]
         self._holders.append(_Holder(refs, dict(info or {}), frozenset(consented)))
 
+    def known(self) -> tuple[CertificateRef, ...]:
+        """All certificates it was told of, as references: to ask about them."""
+        return tuple(ref for holder in self._holders for ref in holder.certificates)
+
     def respond(self, request: Request, mode: PlatformMode) -> Answer:
         """The answer to one enquiry. The log has its path, which holds nothing of a person."""
         ask = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jpki.testing.cards import CardFactory, PluggedCard
     from jpki.testing.crl_server import CrlServer
     from jpki.testing.ocsp_server import OcspServer
+    from jpki.testing.platform_server import PlatformServer
     from jpki.testing.transcripts import Transcripts
     from jpki.testing.tsa_server import TsaServer
     from jpki.testing.virtual_reader import VirtualReader
@@ -105,6 +106,18 @@ def ocsp_server(test_pki: SynthPki) -> Iterator[OcspServer]:
     from jpki.testing.ocsp_server import OcspServer
 
     with OcspServer(test_pki) as server:
+        yield server
+
+
+@pytest.fixture
+def platform_server(test_pki: SynthPki) -> Iterator[PlatformServer]:
+    """A platform operator over HTTP on loopback: ``url``, ``key``, ``know(…)``, ``mode``.
+
+    It needs the extra ``map``, as what asks it does.
+    """
+    from jpki.testing.platform_server import PlatformServer
+
+    with PlatformServer(test_pki) as server:
         yield server
 
 

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from sqlalchemy import select
 
 import map_cards
@@ -307,3 +310,15 @@ def test_without_an_earlier_presentation_on_the_ledger(bench: Bench) -> None:
     answer = reread(bench)
     assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "confirmed_before")
     assert "38条の4" in answer.article
+
+
+def test_the_persons_own_view_shows_the_binding(bench: Bench) -> None:
+    bind(bench)
+    challenge = bench.map.issue_challenge(Operation.DISCLOSE, origin=ORIGIN, service="library")
+    presentation = bench.map.verify(AtTheReader("hanako").present(challenge))
+    disclosed = bench.map.disclose(presentation, bench.asker())
+    assert [(link.kind, link.evidence) for link in disclosed.view.links] == [
+        ("card", "same_sitting")
+    ]
+    schema = json.loads((resources.files("jpki") / "schemas/map.disclosure-1.json").read_text())
+    Draft202012Validator(schema).validate(json.loads(json.dumps(disclosed.to_object())))

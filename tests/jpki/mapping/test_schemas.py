@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from jpki.certificate.kinds import Family
 from jpki.mapping.policy import LinkKind, Operation
-from map_bench import Bench, changed, holder, link
+from jpki.synth import Reason
+from map_bench import Bench, changed, holder, link, validator
 
 
 def check(body: object) -> None:
@@ -40,3 +41,20 @@ def test_answers_and_files(bench: Bench) -> None:
     check(again.to_object())
     check(bench.map.checkpoint().to_object())
     check(json.loads(bench.key_file.read_text()))
+
+
+def test_recheck(bench: Bench) -> None:
+    operations = bench.policy.services[0].purposes[0].operations | {Operation.RECHECK}
+    bench.map.policy = changed(bench.policy, stores_serial=True, operations=operations)
+    gone = holder()
+    bench.ask(gone, Operation.ENROL)
+    later = bench.again(
+        validator=validator(bench.clock, revoked=((gone, Reason.SUPERSEDED),)),
+        policy=bench.map.policy,
+    )
+    answer = later.recheck_all(bench.asker()).to_object()
+    assert answer["changes"]
+    check(answer)
+    check(bench.map.recheck_all(bench.asker(), only="nobody").to_object())
+    bench.map.policy = changed(bench.policy, stores_serial=False)
+    check(bench.map.recheck_all(bench.asker()).to_object())

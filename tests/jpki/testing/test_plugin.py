@@ -69,6 +69,21 @@ def test_stamps(tsa_server):
         assert answer.headers["Content-Type"] == "application/timestamp-reply"
 
 
+def test_platform(platform_server, emulated_card):
+    from jpki.mapping.platform import Validity
+    from jpki.mapping.platform_http import HttpPlatform
+    from jpki.mapping.policy import LinkKind
+    with emulated_card.open() as card:
+        certificate = card.jpki.certificate("auth")
+    platform_server.know(certificate)
+    (known,) = platform_server.known()
+    platform = HttpPlatform(platform_server.url, platform_server.key)
+    assert platform.status(known).validity is Validity.GOOD
+    assert platform.linked(known, LinkKind.OLD_NEW) is None
+    platform_server.mode = "unknown"
+    assert platform.status(known).validity is Validity.UNKNOWN
+
+
 def test_the_pki_knows_who_of_the_built_in_people_moved(test_pki):
     assert test_pki.crls() != type(test_pki)(test_pki.at).crls()
 """
@@ -180,7 +195,7 @@ def test_the_fixtures_work_for_a_stranger(tmp_path: Path) -> None:
 def test_the_servers_work_for_a_stranger(tmp_path: Path) -> None:
     done = run(tmp_path, SERVERS)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_faults_and_transcripts_work_for_a_stranger(tmp_path: Path) -> None:
