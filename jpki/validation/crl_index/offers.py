@@ -143,8 +143,7 @@ def _read(path: Path) -> Iterator[_Checked]:
 @contextmanager
 def _fetched(address: str, times: FetchTimes) -> Iterator[_Checked]:
     """The body of an answer, read as it comes. Raises RevocationDataError."""
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise RevocationDataError(reason="not_http", source="crl")
+    _require_plain(address)
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         response = opener.open(address, timeout=times.answer)
@@ -154,12 +153,24 @@ def _fetched(address: str, times: FetchTimes) -> Iterator[_Checked]:
         raise RevocationDataError(reason=reason, source="crl") from None
     except TimeoutError:
         raise RevocationDataError(reason="timeout", source="crl") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         # Not chained: the texts below may hold the address with a password in it.
         raise RevocationDataError(reason="unreachable", source="crl") from None
     with response:
         _require_list(response.headers)
         yield _Checked(_Whole(response), time.monotonic() + times.whole)
+
+
+def _require_plain(address: str) -> None:
+    """Refuses what is no web address, and one that would put a password on the wire."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise RevocationDataError(reason="not_http", source="crl") from None
+    if parts.scheme not in ("http", "https"):
+        raise RevocationDataError(reason="not_http", source="crl")
+    if parts.username is not None or parts.password is not None:
+        raise RevocationDataError(reason="has_password", source="crl")
 
 
 def _require_list(headers: Message) -> None:

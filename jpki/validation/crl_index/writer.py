@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -156,15 +156,17 @@ class StoreWriter:
         points = form.point.names
         key_id = anchors[0].key_id
         names = tuple({partition_id(key_id, point): 0 for point in points or (None,)})
-        same = self._refuse_older(names, form.number, digest)
-        if same is not None:
-            return Indexed(Placed.SAME, same, names)
+        present = [self._facts(name) for name in names]
+        if all(one is not None and one.crl == digest for one in present):
+            assert present[0] is not None
+            return Indexed(Placed.SAME, present[0], names)
         with ThreadPoolExecutor(2) as pool:  # neither needs the interpreter, nor waits for it
             signed = pool.submit(_signer, form, data, anchors)
             synced = pool.submit(os.fsync, descriptor)
             columns = readable(partial(collect, data, *form.entries, numpy=self._numpy))
             anchor = signed.result()
             synced.result()
+        self._refuse_older(dict(zip(names, present, strict=True)), form.number, digest)
         facts = Facts(
             environment=self._folder.environment.value,
             crl=digest,
@@ -229,24 +231,16 @@ class StoreWriter:
             raise _refused("outdated")
         return form.next_update
 
-    def _refuse_older(self, names: Iterable[str], number: int, digest: bytes) -> Facts | None:
-        """Refuses a list that is older than what was here; the facts of the same one, if all
-        of its indexes are here already."""
-        same: Facts | None = None
-        missing = False
+    def _refuse_older(
+        self, present: Mapping[str, Facts | None], number: int, digest: bytes
+    ) -> None:
+        """Refuses a list that is older than what was here, or another one of the same number."""
         known = known_numbers(self._folder) | self._numbers
-        for name in names:
-            present = self._facts(name)
-            highest = max(known.get(name, -1), -1 if present is None else present.number)
-            if number < highest:
+        for name, facts in present.items():
+            if number < max(known.get(name, -1), -1 if facts is None else facts.number):
                 raise _refused("rollback")
-            if present is None or present.number < number:
-                missing = True
-            elif present.crl != digest:
+            if facts is not None and facts.number == number and facts.crl != digest:
                 raise _refused("number_reused")
-            else:
-                same = present
-        return None if missing else same
 
     def _facts(self, name: str) -> Facts | None:
         """What the index of that name says; None if there is none that can be read."""

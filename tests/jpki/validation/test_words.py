@@ -66,9 +66,9 @@ def said(tree: ast.AST) -> Iterator[str]:
 
 def keys() -> list[str]:
     found = {key for file in FILES for key in said(ast.parse(file.read_text("utf-8")))}
-    from jpki.validation import crl_store, ocsp_store
+    from jpki.validation import crl_findings, ocsp_store
 
-    found |= {f"reason.{code}" for code in (*crl_store._RANKS, *ocsp_store._RANKS)}
+    found |= {f"reason.{code}" for code in (*crl_findings._RANKS, *ocsp_store._RANKS)}
     found |= {f"value.reason.{reason}" for reason in (*REASONS.values(), NOT_GIVEN)}
     found |= {f"value.reason.{reason}" for reason in ("only_ca", "relative_name", "unreadable")}
     found |= {f"value.status.{status}" for status in _STATUSES.values()}
