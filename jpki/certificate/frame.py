@@ -61,6 +61,9 @@ _EC_HEAD: Final = bytes.fromhex("3076 3010 06072a8648ce3d0201 06052b81040022 036
 _KEY_SIZES: Final = {_RSA_HEAD: 294, _EC_HEAD: 120, b"": 0}
 _EXTENSIONS: Final = struct.Struct(">HHHH")
 _ALT_NAME: Final = bytes.fromhex("0603551d11")
+# subjectAltName down to its names, with lengths of two octets more, and of one.
+_LONG_NAMES: Final = struct.Struct(">HH5sHHHH")
+_NAMES: Final = struct.Struct(">HB5sHBHB")
 _ARC: Final = bytes.fromhex("060a2a83088c9b5508 0505")
 _ATTRIBUTE_HEAD: Final = 18
 # What stands before the text of an attribute (otherName, OID, [0], UTF8String) with lengths of
@@ -197,13 +200,8 @@ def _extension_frame(data: bytes, start: int, end: int) -> Frame:
 
 def _attributes(data: bytes, start: int, limit: int) -> int:
     """The end of the extension with the holder's attributes; 0 unless each is there once at
-    most, and is good text. Raises DerError, UnicodeDecodeError."""
-    _, body, end = der.header(data, start, limit)
-    tag, octets, stop = der.header(data, body + len(_ALT_NAME), end)
-    inner, pos, last = der.header(data, octets, stop)
-    kinds = data[start] == inner == der.SEQUENCE and tag == der.OCTET_STRING
-    if not kinds or not data.startswith(_ALT_NAME, body) or not end == stop == last:
-        return 0
+    most, and is good text. Raises DerError, struct.error, UnicodeDecodeError."""
+    pos, end = _alt_name(data, start, limit)
     seen = 0
     while pos < end:
         usual = _ATTRIBUTES.get(data[pos : pos + _ATTRIBUTE_HEAD])
@@ -217,6 +215,23 @@ def _attributes(data: bytes, start: int, limit: int) -> int:
         seen |= bit
         pos = stop
     return end if seen else 0
+
+
+def _alt_name(data: bytes, start: int, limit: int) -> tuple[int, int]:
+    """Where the names in subjectAltName begin and end, which is where the extension ends too.
+    Raises DerError."""
+    opening, size, oid, octets, second, inner, third = _LONG_NAMES.unpack_from(data, start)
+    if (opening, octets, inner, oid) == (0x3082, 0x0482, 0x3082, _ALT_NAME):
+        exact = second == size - 9 and third == size - 13 and third > 0xFF
+        begin, end = start + 17, start + 4 + size
+    else:
+        opening, size, oid, octets, second, inner, third = _NAMES.unpack_from(data, start)
+        exact = (opening, octets, inner, oid) == (0x3081, 0x0481, 0x3081, _ALT_NAME)
+        exact = exact and second == size - 8 and third == size - 11 and third > 0x7F
+        begin, end = start + 14, start + 3 + size
+    if not exact or end > limit:
+        raise der.DerError("wrong_tag", start)
+    return begin, end
 
 
 def _long_attribute(data: bytes, start: int, limit: int) -> tuple[int, int, int]:
