@@ -66,7 +66,7 @@ CODES: Final = frozenset(
     | {code for _, code in _PINS}
     | set(_SERVER.values())
     | {"pin_absent", "server_refused", "not_registered", "unregistered", "stale", "duplicate"}
-    | {"refused", "internal", "done"}
+    | {"refused", "internal"}
 )
 """Every code of an ending made here. Each has words in each language."""
 

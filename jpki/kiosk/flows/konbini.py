@@ -58,7 +58,7 @@ class Konbini:
 
     def run(self, visit: Visit) -> Ending:
         """As the Protocol has it."""
-        options = tuple(Option(kind.value) for kind in DocumentKind)
+        options = tuple(Option(kind.value, kind.value) for kind in DocumentKind)
         kind = DocumentKind(visit.desk.choose(Question("document", options)))
         errand = Errand(self._service, PURPOSES[kind], Operation.RESOLVE)
         answer = login(visit, self._server, errand)

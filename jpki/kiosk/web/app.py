@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a terminal: static files, and what the terminal shows as server-sent events.
+
+It serves one machine, its own. It knows no PIN and nothing personal: the page asks the process
+of the presentation for that.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki import messages
+from jpki.kiosk.broadcast import Broadcast
+from jpki.kiosk.machine import State
+from jpki.kiosk.terminal import View
+from jpki.kiosk.visit import FirstScreen
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+STATIC: Final = Path(__file__).parent / "static"
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_WORDS: Final = ("cancel", "send", "back", "mix", "yes", "no", "on", "document", "entered")
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the page says before a card is there. ``mark``: shown on every screen, by language
+    (TEST); ``flows``: what can be done here."""
+
+    flows: Sequence[FirstScreen]
+    test: bool = False
+
+
+@dataclass(slots=True)
+class Pages:
+    """The pages of one terminal. ``origin``: scheme, host and port as the browser has them."""
+
+    front: Front
+    origin: str
+    views: Broadcast[View] = field(default_factory=lambda: Broadcast(View(State.WAITING, 0)))
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def app(self, more: Sequence[BaseRoute] = ()) -> Starlette:
+        """The application; ``more``: routes of a bench. Raises MissingExtraError."""
+        try:
+            from starlette.applications import Starlette
+            from starlette.middleware import Middleware
+            from starlette.routing import Route
+        except ImportError as exc:
+            from jpki.errors import MissingExtraError
+
+            raise MissingExtraError(extra="kiosk") from exc
+        routes = [
+            Route("/", self._index),
+            Route("/views", self._views),
+            Route("/static/{path:path}", self._static),
+            *more,
+        ]
+        guard = Middleware(Guard, origin=self.origin, csrf=self.csrf)
+        return Starlette(routes=routes, middleware=[guard])
+
+    async def _index(self, request: Request) -> Response:
+        return static_file("index.html")
+
+    async def _static(self, request: Request) -> Response:
+        return static_file(request.path_params["path"])
+
+    async def _views(self, request: Request) -> Response:
+        from starlette.responses import Response, StreamingResponse
+
+        language = request.query_params.get("lang", "ja")
+        if language not in messages.SPOKEN:
+            return Response(status_code=400)
+        return StreamingResponse(self._stream(language), media_type="text/event-stream")
+
+    async def _stream(self, language: str) -> AsyncIterator[str]:
+        async for view in self.views.changes():
+            if view is None:
+                yield ": still here\n\n"
+            else:
+                yield event(view_object(view, self.front, language))
+
+
+def event(members: object) -> str:
+    """One server-sent event."""
+    return f"data: {json.dumps(members, ensure_ascii=False)}\n\n"
+
+
+def view_object(view: View, front: Front, language: str) -> dict[str, Any]:
+    """What the page shows, in words."""
+    access = view.access
+    return {
+        "state": view.state.value,
+        "title": messages.text(f"kiosk.state.{view.state.value}", language),
+        "note": _note(view, language),
+        "alarm": view.state is State.CARD_LEFT,
+        "mark": messages.text("kiosk.test_mark", language) if front.test else "",
+        "flows": [_flow(first, language) for first in front.flows],
+        "words": {name: messages.text(f"kiosk.words.{name}", language) for name in _WORDS},
+        "access": None
+        if access is None
+        else {"url": f"http://127.0.0.1:{access.port}", "token": access.token},
+    }
+
+
+def _note(view: View, language: str) -> str:
+    """Why it came so, where the presentation's own process is not there to say it."""
+    ended = f"kiosk.ending.{view.code}"
+    if view.state in (State.DONE, State.CARD_LEFT) and messages.has(ended, language):
+        return "" if view.access else messages.text(ended, language)
+    return messages.text(f"kiosk.state_note.{view.state.value}", language)
+
+
+def _flow(first: FirstScreen, language: str) -> dict[str, str]:
+    paths = first.alternative_path
+    said = paths.get(language) or paths.get("ja" if language == messages.EASY else "en")
+    return {
+        "id": first.flow,
+        "picture": first.flow,
+        "title": messages.text(f"kiosk.option.{first.flow}", language),
+        "article": messages.text("kiosk.article", language, article=first.article),
+        "alternative": messages.text(
+            "kiosk.alternative", language, path=said or next(iter(paths.values()))
+        ),
+    }
+
+
+def static_file(path: str) -> Response:
+    """A file of the page; what is not one of ours is not found."""
+    from starlette.responses import Response
+
+    file = (STATIC / path).resolve()
+    kind = _TYPES.get(file.suffix)
+    if kind is None or not file.is_relative_to(STATIC) or not file.is_file():
+        return Response(status_code=404)
+    return Response(file.read_bytes(), media_type=kind)
+
+
+Scope = dict[str, Any]
+App = Callable[..., Any]
+
+
+class Guard:
+    """Around every request: our own address and origin only, strict headers, no framing.
+
+    What changes something (POST) wants the token that the page got from us.
+    """
+
+    def __init__(self, app: App, origin: str, csrf: str) -> None:
+        self._app = app
+        self._origin = origin
+        self._host = origin.partition("://")[2]
+        self._csrf = csrf
+        self._headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in security_headers().items()
+        ]
+
+    async def __call__(self, scope: Scope, receive: App, send: App) -> None:
+        if scope["type"] != "http":
+            return
+        status = self._refusal(scope)
+
+        async def guarded(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._headers]
+            await send(message)
+
+        if status is None:
+            await self._app(scope, receive, guarded)
+            return
+        await guarded({"type": "http.response.start", "status": status, "headers": []})
+        await guarded({"type": "http.response.body", "body": b""})
+
+    def _refusal(self, scope: Scope) -> int | None:
+        headers = {name.decode("latin-1"): value.decode("latin-1")
+                   for name, value in scope["headers"]}  # fmt: skip
+        if headers.get("host") != self._host:
+            return 421  # another name for our address: a page elsewhere may be behind it
+        if headers.get("origin", self._origin) != self._origin:
+            return 403
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return 403
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        given = headers.get("x-csrf", "")
+        good = headers.get("origin") == self._origin and secrets.compare_digest(
+            given.encode(), self._csrf.encode()
+        )
+        return None if good else 403
+
+
+def security_headers() -> dict[str, str]:
+    """Headers of every answer. Scripts, styles and pictures are our own files; the processes
+    of presentations are on loopback, each on a port of its own."""
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self' http://127.0.0.1:*",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=()",
+        "Cache-Control": "no-store",
+    }
