@@ -83,7 +83,7 @@ def test_the_law_stands_at_the_head(
         (["CONTENT"], 1),
         (["SIGNED", "--content", "absent"], 1),
         (["CONTENT", "--signature", "SIGNED"], 2),
-        (["CONTENT", "--certificate", "SIGNED"], 2),
+        (["SIGNED", "--content", "CONTENT", "--certificate", "SIGNED"], 1),
         (["CONTENT", "--signature", "SIGNED", "--certificate", "CONTENT"], 1),
         (["SIGNED", "--content", "CONTENT", "--tsa-ca", "CONTENT"], 1),
         (["SIGNED", "--content", "CONTENT", "--profile", "other"], 2),

@@ -24,6 +24,7 @@ from jpki.open import load_trust
 from jpki.signing import cms
 from jpki.signing.algorithms import HashName, Scheme, SignatureAlgorithm
 from jpki.signing.cms_envelope import CmsError
+from jpki.signing.key_file import KeyFile
 from jpki.signing.signer import DigestSigner
 from jpki.synth import card_key, der, stored_key
 from jpki.verdict import Outcome
@@ -99,16 +100,16 @@ def test_truncated_at_every_length(one: DigestSigner, content: Path, detached: b
             verify(made[:size], content.parent, content)
 
 
-@pytest.mark.parametrize("detached", [True, False])
-def test_any_byte_changed(one: DigestSigner, content: Path, detached: bool) -> None:
+def test_any_byte_changed(one: DigestSigner, content: Path) -> None:
     """Never a crash, and what is believed is what was signed, by whom, and when."""
-    made = sign(content, [one], options(detached=detached))
-    right = verify(made, content.parent, content if detached else None)
+    assert isinstance(one, KeyFile)
+    made = sign(content, [replace(one, chain=())], options(detached=False))
+    right = verify(made, content.parent)
     for place in range(len(made)):
         changed = bytearray(made)
         changed[place] ^= 0x01
         try:
-            found = verify(bytes(changed), content.parent, content if detached else None)
+            found = verify(bytes(changed), content.parent)
         except (CmsError, InputFileError):
             continue
         if found.outcome is Outcome.VALID:
