@@ -15,6 +15,7 @@ from command_line import NOW, Cli
 from jpki.certificate import Family, parse_certificate
 from jpki.emulator import populate
 from jpki.synth import SynthPki
+from jpki.synth.municipalities import MUNICIPALITIES
 
 TRUST = ("--trust", "test")
 VERIFIER = """
@@ -35,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pki = SynthPki(NOW)
     populate(pki)
     (folder / "lists").mkdir()
-    for number, crl in enumerate(pki.crl(family, 3, "13221") for family in Family):
+    for number, crl in enumerate(pki.crl(f, 3, p) for f in Family for p in MUNICIPALITIES):
         (folder / "lists" / f"{number}.crl").write_bytes(crl)
     for name, reader, which in (("good", "hanako", "auth"), ("revoked", "taro-moved", "sign")):
         pins = ["ABC123"] if which == "sign" else None
@@ -71,8 +72,8 @@ def test_index_in_words(cli: Cli, folder: Path) -> None:
     done = cli(*again)
     assert done.code == 0
     assert "here already   Tokyo-to/Kiyose-shi" in done.out
-    assert "2 lists in the store, 0 refused" in done.out
-    assert "2 件を保管" in cli(*again, "--lang", "ja").out
+    assert "12 lists in the store, 0 refused" in done.out
+    assert "12 件を保管" in cli(*again, "--lang", "ja").out
     done = cli(*again[:-2], str(folder / "good.pem"), *TRUST)
     assert done.code == 1
     assert "refused" in done.out
@@ -81,7 +82,7 @@ def test_index_in_words(cli: Cli, folder: Path) -> None:
 
 def test_info(cli: Cli, folder: Path) -> None:
     done = cli("crl", "info", "--store", str(folder / "store"), "--json")
-    assert (done.code, done.json["environment"], len(done.json["lists"])) == (0, "test", 2)
+    assert (done.code, done.json["environment"], len(done.json["lists"])) == (0, "test", 12)
     assert {one["state"] for one in done.json["lists"]} == {"current"}
     later = (NOW + timedelta(days=9)).isoformat()
     done = cli("crl", "info", "--store", str(folder / "store"), "--at", later, "--json")
