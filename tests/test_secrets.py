@@ -247,6 +247,24 @@ def test_the_log_is_not_empty(card_file: Path, tmp_path: Path) -> None:
     assert "63C3" in log
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["", "--ocsp http://127.0.0.1:1/ --prefer both", "--profile rfc5280", "--profile rfc5280 --json"],
+)
+def test_a_certificate_in_a_file(
+    card_file: Path, marks: dict[str, list[str]], tmp_path: Path, options: str
+) -> None:
+    path = tmp_path / "sign.der"
+    made = run(f"cert export sign --format der --out {path}", PINS["sign"])
+    assert _run(made, card_file, tmp_path, "en")[0] == 0
+    code, out, err, log = _run(
+        run(f"chain check {path} {TRUST} {options} --debug"), card_file, tmp_path, "en"
+    )
+    assert code in (0, 5), err
+    for text in (out, err, log):
+        assert _hits(text, marks, frozenset()) == []
+
+
 def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
     challenge, response = tmp_path / "c.json", tmp_path / "r.json"
     made = run(f"auth challenge --origin https://a.example --purpose test --out {challenge}")
@@ -265,6 +283,8 @@ def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
 MAP = "--db map.db --key-file map.keys --policy city-id --trust test"
 LOGIN = f"{MAP} --purpose login --actor terminal-1"
 RECORDS = f"{MAP} --purpose records --actor terminal-1"
+ENTRY = "--db map.gate.db --key-file map.gate --policy entry --trust test"
+GATE = f"{ENTRY} --purpose enter --actor gate-1"
 MAP_RUNS = [
     run(f"map init {MAP}"),
     run(f"map enrol {LOGIN}", PINS["sign"]),
@@ -288,6 +308,10 @@ MAP_RUNS = [
     run("map ledger checkpoint --db map.db --key-file map.keys --out kept.json"),
     run("map rotate --db map.db --key-file map.keys --json --debug"),
     run(f"map erase {RECORDS} --json", PINS["auth"]),
+    run(f"map init {ENTRY}"),
+    run(f"map enrol {GATE} --bind-card --debug", PINS["text"], PINS["auth"]),
+    run(f"map resolve {GATE} --proof tap --json --debug"),
+    run(f"map recheck {GATE} --json --debug", exit=1),
 ]
 
 

@@ -62,6 +62,7 @@ TREE: Tree = {
             "give": "jpki_cli.commands.map_consent:give",
             "withdraw": "jpki_cli.commands.map_consent:withdraw",
         },
+        "recheck": "jpki_cli.commands.map_recheck:recheck",
         "disclose": "jpki_cli.commands.map_holder:disclose",
         "erase": "jpki_cli.commands.map_holder:erase",
         "suspend": "jpki_cli.commands.map_staff:suspend",

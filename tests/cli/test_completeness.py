@@ -124,7 +124,8 @@ def test_every_command_is_in_the_documented_table() -> None:
         "map.policy.check", "map.policy.explain", "map.policy.diff",
         "map.init", "map.challenge", "map.enrol", "map.resolve", "map.link", "map.consent.give",
         "map.consent.withdraw", "map.disclose", "map.erase", "map.suspend", "map.suppress",
-        "map.close", "map.rotate", "map.ledger.verify", "map.ledger.checkpoint", "map.report",
+        "map.close", "map.recheck", "map.rotate", "map.ledger.verify", "map.ledger.checkpoint",
+        "map.report",
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from command_line import NOW, Cli, Commands, validate
 from jpki.mapping.answers import GROUNDS, Outcome
+from jpki.mapping.lifecycle import State
 from jpki.mapping.policy import LinkEvidence, LinkKind, Operation, Role
 from jpki.messages import LANGUAGES, has
 from jpki.testing.cards import PluggedCard
@@ -350,6 +351,8 @@ def test_everything_that_a_map_says_has_words(lang: str) -> None:
         *(f"map.link.{one.value}" for one in LinkKind),
         *(f"map.evidence.{one.value}" for one in LinkEvidence),
         *(f"map.role.{one.value}" for one in Role),
+        *(f"map.state.{one.value}" for one in State),
+        "map.link.card",
         *(f"map.operation.{one}" for one in map_challenge.OPERATIONS),
         *(f"map.fault.{one}" for one in faults),
         *(f"reason.{one}" for one in GROUNDS),

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from command_line import Cli, Commands
+from command_line import NOW, Cli, Commands
 from jpki.mapping.policy import Proof
 from jpki.testing.cards import PluggedCard
 from jpki_cli.tapping import PROOFS
@@ -62,6 +63,44 @@ def test_read_again_after_a_confirmation(cli: Cli, tmp_path: Path) -> None:
     again = table.answer("resolve", *words, "--proof", "recheck", typed=[])
     assert again["outcome"] == "resolved"
     assert again["pseudonym"] == enrolled["pseudonym"]
+
+
+def test_the_person_sees_that_the_card_is_bound(gate: MapCli) -> None:
+    gate("enrol", *ENTER, "--bind-card", pins=[TEXT, AUTH])
+    shown = gate("disclose", "--actor", "terminal-1")
+    assert shown.code == 0
+    assert "the card itself, for taps" in shown.out
+
+
+@pytest.mark.parametrize("card", ["hanako", "taro-moved"])
+def test_stored_certificates_are_asked_about_again(cli: Cli, tmp_path: Path, card: str) -> None:
+    """現況確認: both auth certificates are in force, so nobody is named."""
+    table = MapCli(cli, tmp_path, "eligibility", reader=f"virtual:{card}")
+    table.init()
+    pseudonym = table.answer("enrol")["pseudonym"]
+    again = table.staff("recheck", "--json", actor="terminal-1", document="")
+    assert (again.code, again.json["checked"], again.json["changes"]) == (0, 1, [])
+    one = table.staff("recheck", "--only", pseudonym, actor="terminal-1", document="")
+    assert "Checked: 1." in one.out
+    none = table.staff("recheck", "--revocation", "none", "--json", actor="terminal-1", document="")
+    assert none.json["unknown"] == 1
+
+
+def test_certificates_that_expired_are_named(cli: Cli, tmp_path: Path) -> None:
+    table = MapCli(cli, tmp_path, "eligibility")
+    table.init()
+    pseudonym = table.answer("enrol")["pseudonym"]
+    cli.clock = lambda: NOW + timedelta(days=6 * 365)
+    done = table.staff("recheck", "--json", actor="terminal-1", document="")
+    (change,) = done.json["changes"]
+    assert (change["pseudonym"], change["after"]) == (pseudonym, "needs_relink")
+
+
+def test_nobody_is_rechecked_where_the_policy_does_not_say_so(cli: Cli, tmp_path: Path) -> None:
+    table = MapCli(cli, tmp_path)
+    table.init()
+    refused = table.staff("recheck", "--json", actor="terminal-1", document="")
+    assert (refused.code, refused.json["outcome"]) == (1, "refused")
 
 
 @pytest.mark.parametrize("proof", PROOFS)
