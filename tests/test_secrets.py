@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from document_bench import XML, small_pdf
 from jpki.card import Card, NumberPurpose
 from jpki.card.free_area import read_free_area
 from jpki.card.free_area_file import parse_applications
@@ -249,7 +250,12 @@ def test_the_log_is_not_empty(card_file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    ["", "--ocsp http://127.0.0.1:1/ --prefer both", "--profile rfc5280", "--profile rfc5280 --json"],
+    [
+        "",
+        "--ocsp http://127.0.0.1:1/ --prefer both",
+        "--profile rfc5280",
+        "--profile rfc5280 --json",
+    ],
 )
 def test_a_certificate_in_a_file(
     card_file: Path, marks: dict[str, list[str]], tmp_path: Path, options: str
@@ -278,6 +284,35 @@ def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
     assert response.stat().st_mode & 0o777 == 0o600
     assert _hits(response.read_text(), {k: marks[k] for k in ("pins", "number", "person")},
                  frozenset()) == []  # fmt: skip
+
+
+DOCUMENT_RUNS = [
+    run("sign a.pdf --as pdf --visible --debug", PINS["sign"], shows="person"),
+    run("sign a.pdf --as pdf --out b.pdf --json --debug", PINS["sign"]),
+    run("sign a.pdf --as pdf --out c.pdf --debug", "WRONG1", exit=4),
+    run("sign a.pdf --as pdf --pdf-profile pades-lt --debug", PINS["sign"], exit=1),
+    run("sign a.xml --as xml --debug", PINS["sign"], shows="person"),
+    run("sign a.xml --as xml --form enveloping --out b.xml --json --debug", PINS["sign"]),
+    run(f"verify a.signed.pdf {TRUST} --profile moj --debug", shows="person"),
+    run(f"verify a.signed.pdf {TRUST} --json --debug"),
+    run(f"verify a.signed.xml {TRUST} --debug", shows="person"),
+    run(f"verify a.signed.xml {TRUST} --json --debug"),
+]
+
+
+def test_signed_documents(
+    card_file: Path, marks: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The libraries underneath log too; what a file holds of its signer is shown to a person."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.pdf").write_bytes(small_pdf("amount"))
+    Path("a.xml").write_bytes(XML)
+    for one in DOCUMENT_RUNS:
+        code, out, err, log = _run(one, card_file, tmp_path, "en")
+        assert code == one.exit, (one.command, err)
+        assert _hits(out, marks, one.shows) == [], one.command
+        assert _hits(err, marks, frozenset()) == [], one.command
+        assert _hits(log, marks, frozenset()) == [], one.command
 
 
 MAP = "--db map.db --key-file map.keys --policy city-id --trust test"

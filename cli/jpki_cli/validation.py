@@ -15,6 +15,7 @@ from jpki_cli.crl_stores import refuse_stores, split
 from jpki_cli.session import Session
 
 if TYPE_CHECKING:
+    from jpki.certificate.kinds import Environment
     from jpki.validation.ocsp_client import OcspClient
     from jpki.validation.policy import Preference
     from jpki.validation.rfc5280 import GeneralValidator
@@ -100,7 +101,7 @@ def general_validator(
     refuse_stores(asked.crl)
     mode = RevocationMode(asked.revocation or "require")
     wanted = mode is not RevocationMode.NONE
-    anchors, crls = _general_anchors(session, asked)
+    anchors, crls, environment = _general_anchors(session, asked)
     answers, client = _ocsp(session, asked, asked.ocsp if wanted else None)
     options = GeneralOptions(
         policies=policies,
@@ -118,20 +119,24 @@ def general_validator(
         client=client,
         preference=_preference(session, asked),
     )
-    return GeneralValidator(anchors, options)
+    return GeneralValidator(anchors, options, environment=environment)
 
 
-def _general_anchors(session: Session, asked: Asked) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
-    """The anchors, and the lists that come with them: those of a kind, or any in a file."""
+def _general_anchors(
+    session: Session, asked: Asked
+) -> tuple[tuple[bytes, ...], Sequence[bytes], Environment]:
+    """The anchors, the lists that come with them, and whose they are: those of a kind, or any
+    in a file."""
     from jpki.certificate.kinds import Environment
     from jpki.open import load_trust
     from jpki.verifying.sources import read_certificates
 
     if session.trust not in set(Environment) - {Environment.CUSTOM}:
-        return read_certificates([session.trust]), ()
+        return read_certificates([session.trust]), (), Environment.CUSTOM
     folder = [session.config.ca] if session.config.ca else []
     trust = load_trust(session.trust, at=asked.at or session.app.clock(), ca_files=folder)
-    return tuple(anchor.certificate.der for anchor in trust.store.anchors), trust.crls
+    anchors = tuple(anchor.certificate.der for anchor in trust.store.anchors)
+    return anchors, trust.crls, trust.store.environment
 
 
 def _policy(oid: str) -> str:

@@ -123,7 +123,7 @@ class OcspClient:
             answer = self._persist(request)
         except OcspUnavailableError as error:
             self._breaker.note(False)
-            _log.warning("OCSP: no answer: %s", error.values["reason"])
+            _log.info("OCSP: no answer: %s", error.values["reason"])
             raise
         self._breaker.note(True)
         _log.debug("OCSP: request of %d bytes, answer of %d", len(request), len(answer))

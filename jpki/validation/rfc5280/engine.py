@@ -69,7 +69,7 @@ def check_path(
         return PathFault(_classify(str(error)))
     except (Exception, RecursionError) as error:
         # Anything else is the library stumbling over what it was given.
-        _log.warning("path validation stopped by %s", type(error).__name__)
+        _log.info("path validation stopped by %s", type(error).__name__)
         return PathFault("path_not_understood", Outcome.CANNOT_TELL)
     return None
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from jpki.certificate import extensions
+from jpki.certificate.kinds import Environment
 from jpki.errors import CertificateError
 from jpki.validation.findings import Finding
 from jpki.validation.policy import RevocationMode
@@ -36,7 +37,6 @@ from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 _log = logging.getLogger(__name__)
 _NAMES: Final = ("certificate", "path", "validity", "revocation")
 _GENUINE: Final = ("certificate", "path")
-_ENVIRONMENT: Final = "custom"
 _PASSED: Final = (Outcome.VALID, Outcome.NOT_RUN)
 # Comparisons of a name with a constraint that one path may cost.
 MAX_COMPARISONS: Final = 100_000
@@ -59,7 +59,8 @@ class GeneralValidator:
     """Validates under the general profile. Thread-safe; holds no state of a validation.
 
     ``anchors``: DER; what cannot be read, or (without ``partial``) is not self-issued, is no
-    anchor. Raises MissingExtraError without the extra ``pki``, ValueError for a naive time.
+    anchor. ``environment``: whose they are. Raises MissingExtraError without the extra
+    ``pki``, ValueError for a naive time.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class GeneralValidator:
         anchors: Iterable[bytes],
         options: GeneralOptions | None = None,
         *,
+        environment: Environment = Environment.CUSTOM,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         engine.demand_extra()
+        self._environment = environment
         self._options = options or GeneralOptions()
         if self._options.at is not None and self._options.at.tzinfo is None:
             raise ValueError("a time needs its zone")
@@ -90,8 +93,8 @@ class GeneralValidator:
         except CertificateError as error:
             first = Check("certificate", Outcome.INVALID, "certificate_unreadable", error.values)
             rest = [Check(name, Outcome.NOT_RUN, "certificate_first") for name in _NAMES[1:]]
-            return _verdict([first, *rest])
-        return _verdict(_Validation(self, certificate).checks())
+            return _verdict([first, *rest], self._environment)
+        return _verdict(_Validation(self, certificate).checks(), self._environment)
 
 
 class _Validation:
@@ -277,7 +280,7 @@ def _readable(ders: Iterable[bytes]) -> list[AnyCertificate]:
     return found
 
 
-def _verdict(checks: list[Check]) -> Verdict:
+def _verdict(checks: list[Check], environment: Environment) -> Verdict:
     by_name = {check.name: check.outcome for check in checks}
     dates, revocation = by_name["validity"], by_name["revocation"]
     force = headline((dates, revocation))
@@ -285,7 +288,7 @@ def _verdict(checks: list[Check]) -> Verdict:
         force = Headline.NOT_RUN
     return Verdict(
         checks=tuple(checks),
-        environment=_ENVIRONMENT,
+        environment=environment.value,
         genuine=headline(by_name[name] for name in _GENUINE),
         in_force=force,
     )
