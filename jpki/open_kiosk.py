@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composition root of a terminal: its reader, its flows, and the process of a presentation.
+"""Composition root of a terminal: its reader, its flows, its page, its processes.
 
-``python -m jpki.open_kiosk`` is that process. It is started by a terminal and by nobody else.
+``python -m jpki.open_kiosk`` is the process of one presentation. It is started by a terminal
+and by nobody else.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +18,11 @@ from jpki.card import Card
 from jpki.open import open_card
 
 if TYPE_CHECKING:
+    from jpki.kiosk.machine import Limits
+    from jpki.kiosk.reader import ReaderPort
+    from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.visit import Flow
+    from jpki.kiosk.web.bench import Bench
 
 MODULE: Final = "jpki.open_kiosk"
 
@@ -41,6 +47,49 @@ def flows_of(settings: Mapping[str, Any]) -> dict[str, Flow]:
     if "konbini" in settings["flows"]:
         made["konbini"] = Konbini(server, policy, StubCoins())
     return made
+
+
+def serve_terminal(
+    reader: ReaderPort,
+    settings: Callable[[], Mapping[str, Any]],
+    listener: socket.socket,
+    *,
+    test: bool,
+    bench: Bench | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Terminal]:
+    """Run a terminal and its page until it is told to stop (SIGINT, SIGTERM).
+
+    ``settings``: as for ``flows_of``, asked for each presentation. ``listener``: a socket on
+    loopback that listens. ``bench``: of a demonstration. Yields once, when it runs.
+    """
+    import uvicorn
+
+    from jpki.kiosk.child import ChildProcess
+    from jpki.kiosk.terminal import Terminal
+    from jpki.kiosk.web.app import Front, Pages
+    from jpki.kiosk.web.bench import BenchPages
+
+    origin = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
+    first = [flow.first_screen for flow in flows_of(settings()).values()]
+    pages = Pages(Front(first, test), origin)
+    terminal = Terminal(
+        reader,
+        lambda: ChildProcess(MODULE, {**settings(), "origin": origin}),
+        pages.views.publish,
+        limits=limits,
+    )
+    config = uvicorn.Config(
+        pages.app(BenchPages(bench, pages.csrf).routes() if bench is not None else ()),
+        log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
+        timeout_graceful_shutdown=1, limit_concurrency=50,
+    )  # fmt: skip
+    terminal.start()
+    try:
+        yield terminal
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        terminal.close()
 
 
 @contextmanager

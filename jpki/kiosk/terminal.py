@@ -37,7 +37,8 @@ class View:
 
 Observer = Callable[[View], None]
 Launcher = Callable[[], Child]
-_Happening = tuple[Child, Report] | Seen
+_Happening = tuple[Child, Report] | Seen | str
+_RENEW: Final = "renew"
 
 
 class Terminal:
@@ -86,6 +87,10 @@ class Terminal:
             if thread.is_alive():
                 thread.join()
 
+    def renew(self) -> None:
+        """Start the process of the next presentation anew, since its settings changed."""
+        self._happenings.put(_RENEW)
+
     @property
     def view(self) -> View:
         """What a screen that opens now shows."""
@@ -106,8 +111,10 @@ class Terminal:
             now = self._clock()
             if isinstance(happening, Seen):
                 self._seen(happening, now)
-            elif happening is not None:
+            elif isinstance(happening, tuple):
                 self._reported(*happening, now)
+            elif happening == _RENEW:
+                self._replace_warm()
             while (due := self._machine.due(self._clock())) is not None:
                 self._signal(due, self._clock())
         self._end()
@@ -189,6 +196,11 @@ class Terminal:
 
     def _heard(self, child: Child, report: Report) -> None:
         self._happenings.put((child, report))
+
+    def _replace_warm(self) -> None:
+        if self._warm is not None:
+            self._warm.end()
+        self._warm_up()
 
     def _warm_up(self) -> None:
         try:

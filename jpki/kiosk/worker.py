@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Final
 
 from jpki.card import Card
@@ -36,8 +37,8 @@ Flows = Callable[[Mapping[str, Any]], Mapping[str, Flow]]
 def run(opener: Opener, flows: Flows, source: IO[bytes], sink: IO[bytes]) -> None:
     """Serve one presentation; does not return, but ends the process.
 
-    ``source``, ``sink``: the pipe to the terminal. Settings: ``origin`` of the page, and
-    what ``flows`` reads.
+    ``source``, ``sink``: the pipe to the terminal. Settings: ``origin`` of the page,
+    ``ahead`` (seconds a demonstration's clock was moved), and what ``flows`` reads.
     """
     worker = _Worker(opener, source, sink)
     try:
@@ -56,11 +57,13 @@ class _Worker:
         self._desk = PageDesk(self._tell)
         self._flows: Mapping[str, Flow] = {}
         self._pages: PresentationPages | None = None
+        self._ahead = timedelta(0)
 
     def prepare(self, flows: Flows) -> None:
         """Read the settings, load everything, serve the page's port."""
         settings = self._read()
         self._flows = flows(settings)
+        self._ahead = timedelta(seconds=settings.get("ahead", 0))
         self._pages = PresentationPages(self._desk, settings["origin"])
         self._say({"port": self._serve(self._pages)})
 
@@ -79,12 +82,15 @@ class _Worker:
         try:
             with self._opener(uri) as card:
                 flow = self._choose()
-                return flow.run(Visit(card, self._desk))
+                return flow.run(Visit(card, self._desk, self._now))
         except Exception as error:
             ending = ending_of(error)
             if ending.code == "internal":
                 _log.error("a flow failed: %s", type(error).__name__)  # its text may be personal
             return ending
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
 
     def _choose(self) -> Flow:
         """What the person came for; not asked where there is one thing only."""

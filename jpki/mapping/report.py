@@ -64,3 +64,31 @@ def report(
         ReportRow(*row[:7], int(row[7]), from_micros(int(row[8])), from_micros(int(row[9])))
         for row in rows
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One entry as an auditor sees it: no person in it. ``at``: aware, UTC."""
+
+    number: int
+    at: datetime
+    service: str
+    purpose: str
+    operation: str
+    article: str
+    role: str
+    actor: str
+    outcome: str
+    reason: str
+
+
+_LINE = tuple(LEDGER.c[name] for name in LedgerLine.__slots__[2:])
+
+
+def latest(connection: Connection, count: int) -> tuple[LedgerLine, ...]:
+    """The last entries (``count`` at most), the newest first; by number, so nothing is scanned."""
+    query = select(LEDGER.c.seq, LEDGER.c.at, *_LINE).order_by(LEDGER.c.seq.desc()).limit(count)
+    return tuple(
+        LedgerLine(int(row[0]), from_micros(int(row[1])), *row[2:])
+        for row in connection.execute(query).all()
+    )

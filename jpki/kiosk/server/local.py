@@ -22,6 +22,7 @@ from jpki.mapping.policy import Operation
 from jpki.mapping.presentation import Evidence
 from jpki.mapping.service import Map
 from jpki.mapping.sitting import Asker
+from jpki.verdict import Verdict
 from jpki.verifying.challenge import Challenge, Response
 
 PURPOSES: Final[Mapping[DocumentKind, str]] = MappingProxyType(
@@ -44,10 +45,15 @@ class Office:
     font: Path = DEFAULT_FONT
 
 
+Watcher = Callable[[Verdict, Resolution], None]
+"""Is told of every presentation: the verdict on it, and what the map answered."""
+
+
 class LocalServer:
     """A ServerHalf for one terminal. Several may share a map, an office and a ticket desk.
 
     ``origin``: what challenges are bound to. ``terminal``: the actor the policy knows.
+    ``watcher``: for a demonstration's bench.
     """
 
     def __init__(
@@ -59,7 +65,9 @@ class LocalServer:
         origin: str,
         tickets: TicketDesk | None = None,
         clock: Callable[[], datetime] = now_utc,
+        watcher: Watcher | None = None,
     ) -> None:
+        self._watcher = watcher
         self._map = table
         self._office = office
         self._terminal = terminal
@@ -80,7 +88,10 @@ class LocalServer:
         presentation = self._map.verify(Evidence(response))
         asker = Asker(actor=self._terminal, service=errand.service, purpose=errand.purpose)
         deed = self._map.enrol if errand.operation is Operation.ENROL else self._map.resolve
-        return self._answer(errand, deed(presentation, asker))
+        resolution = deed(presentation, asker)
+        if self._watcher is not None:
+            self._watcher(presentation.verdict, resolution)
+        return self._answer(errand, resolution)
 
     def document(self, ticket: str, kind: DocumentKind) -> bytes:
         """As the Protocol has it; also raises IssuedDocumentError (``not_registered``)."""

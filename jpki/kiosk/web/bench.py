@@ -15,6 +15,7 @@ from jpki import messages
 from jpki.errors import JpkiError
 from jpki.kiosk.broadcast import Broadcast
 from jpki.kiosk.web.app import event, static_file
+from jpki.mapping.report import LedgerLine
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,20 +31,6 @@ class BenchCard:
 
     name: str
     pins: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """One entry of the ledger, as an auditor sees it: no person in it."""
-
-    number: int
-    at: str
-    operation: str
-    purpose: str
-    article: str
-    actor: str
-    outcome: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +111,7 @@ class BenchPages:
                 for name, outcome, code in state.verdict
             ],
             "decision": list(state.decision),
-            "ledger": [
-                {name: getattr(line, name) for name in LedgerLine.__slots__}
-                for line in state.ledger
-            ],
+            "ledger": [_line(line) for line in state.ledger],
         }  # fmt: skip
 
     async def _order(self, request: Request) -> Response:
@@ -163,3 +147,8 @@ class BenchPages:
             "server": lambda: bench.set_server(reachable=value is True),
         }
         return works[do]
+
+
+def _line(line: LedgerLine) -> dict[str, object]:
+    shown: dict[str, object] = {name: getattr(line, name) for name in LedgerLine.__slots__}
+    return {**shown, "at": line.at.isoformat(timespec="seconds")}

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composition root of a demonstration: a whole town of invented people in one process.
+
+A map with every built-in card enrolled, an office that issues documents, a terminal with a
+virtual reader, and a bench to put cards down with. Everything is TEST and says so.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki.card_map import PinKind
+from jpki.certificate.kinds import Environment
+from jpki.errors import JpkiError
+from jpki.kiosk.broadcast import Broadcast
+from jpki.kiosk.documents.contents import DocumentKind
+from jpki.kiosk.documents.issuing import Issuer
+from jpki.kiosk.records import MemoryRecords, ResidentRecord, SealRecord, TaxRecord
+from jpki.kiosk.scripted import ScriptedDesk
+from jpki.kiosk.server.half import Answer, Errand, ServerHalf, ServerHalfError
+from jpki.kiosk.server.local import PURPOSES, LocalServer, Office
+from jpki.kiosk.server.tickets import TicketDesk
+from jpki.kiosk.slot import VirtualSlot
+from jpki.kiosk.visit import Visit
+from jpki.kiosk.web.bench import BenchCard, BenchState
+from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.opening import create_map
+from jpki.mapping.policy import Operation, Policy
+from jpki.mapping.report import latest
+from jpki.mapping.service import Map, open_map
+from jpki.open import emulated_card, load_trust, open_card, plug, unplug
+from jpki.validation.validator import Validator
+from jpki.verdict import Verdict
+from jpki_apdu.errors import CardError
+
+if TYPE_CHECKING:
+    from jpki.emulator import EmulatedCard
+    from jpki.verifying.challenge import Challenge, Response
+
+TERMINAL: Final = "kiosk-01"
+FAULTS: Final = (
+    "pull:before@6",
+    "pull:after@verify",
+    "pull:during@12",
+    "reply:cut=3@any",
+    "reply:never@8",
+    "card:6F00@5",
+    "wrong:answer",
+)
+FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}
+_SHOWN: Final = 12  # entries of the ledger on the bench
+
+
+class DemoClock:
+    """The present, or as far ahead of it as somebody moved it."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass(slots=True)
+class Town:
+    """The server side of a demonstration: map, register, office."""
+
+    table: Map
+    policy: Policy
+    clock: DemoClock
+    watcher: Callable[[Verdict, Resolution], None]
+    records: MemoryRecords = field(default_factory=MemoryRecords)
+    tickets: TicketDesk = field(default_factory=TicketDesk)
+    reachable: bool = True
+
+    def half(self, terminal: str = TERMINAL) -> ServerHalf:
+        """The server half for a terminal."""
+        office = Office(_issuer(), self.records, FEES)
+        return _Reachable(
+            self,
+            LocalServer(
+                self.table, office, terminal=terminal, origin=f"demo:{terminal}",
+                tickets=self.tickets, clock=self.clock, watcher=self.watcher,
+            ),
+        )  # fmt: skip
+
+    def enrol(self, names: Iterable[str]) -> None:
+        """Register the holders of these built-in cards, as a counter would have done."""
+        for name in names:
+            self._enrol(emulated_card(name, at=self.clock()))
+
+    def _enrol(self, card: EmulatedCard) -> None:
+        half = LocalServer(
+            self.table, terminal=TERMINAL, origin="demo:counter", tickets=self.tickets,
+            clock=self.clock,
+        )  # fmt: skip
+        uri, pin = plug(card), card.pins().get("auth", "")
+        try:
+            self._present(half, uri, pin, Operation.ENROL)
+            answer = self._present(half, uri, pin, Operation.RESOLVE)
+        except (JpkiError, CardError):
+            return  # blocked, without a certificate, no longer good: unknown to this town
+        finally:
+            unplug(uri)
+        pseudonym = half.pseudonym(answer.ticket)
+        if answer.outcome is Outcome.RESOLVED and pseudonym is not None:
+            self.records.put(pseudonym, _record(card))
+
+    def _present(self, half: LocalServer, uri: str, pin: str, operation: Operation) -> Answer:
+        from jpki.kiosk.flows.common import login
+
+        errand = Errand("konbini", PURPOSES[DocumentKind.RESIDENCE], operation)
+        with open_card(uri, trust=Environment.TEST).card as opened:
+            desk = ScriptedDesk(pins={PinKind.AUTH: pin} if pin else {})
+            return login(Visit(opened, desk, self.clock), half, errand)
+
+
+class _Reachable:
+    """A ServerHalf that a switch of the bench cuts off."""
+
+    def __init__(self, town: Town, half: ServerHalf) -> None:
+        self._town = town
+        self._half = half
+
+    def challenge(self, errand: Errand) -> Challenge:
+        """As the Protocol has it."""
+        return self._there().challenge(errand)
+
+    def present(self, errand: Errand, response: Response) -> Answer:
+        """As the Protocol has it."""
+        return self._there().present(errand, response)
+
+    def document(self, ticket: str, kind: DocumentKind) -> bytes:
+        """As the Protocol has it."""
+        return self._there().document(ticket, kind)
+
+    def _there(self) -> ServerHalf:
+        if not self._town.reachable:
+            raise ServerHalfError("server_down")
+        return self._half
+
+
+def _issuer() -> Issuer:
+    from jpki.synth.keystore import stored_ec_key
+
+    key = stored_ec_key("document-issuer")
+    return Issuer("清瀬市", "清瀬市長", "JPKI-SYNTH-ISSUER", key, Environment.TEST)
+
+
+def _record(card: EmulatedCard) -> ResidentRecord:
+    """An invented register entry of an invented holder."""
+    from jpki.emulator.population import built_in
+
+    holder = built_in(card.name).holder
+    return ResidentRecord(
+        name=holder.name,
+        kana="",
+        birth=holder.birth,
+        sex={"1": "男", "2": "女"}.get(holder.sex, ""),
+        address=holder.address,
+        resident_since=date(2010, 4, 1),
+        head=holder.name,
+        relation="世帯主",
+        seal=SealRecord(date(2012, 5, 6), holder.name[:2]),
+        tax=TaxRecord(2026, 3_456_000, 2_345_000, 234_500),
+    )
+
+
+class DemoBench:
+    """The Bench of a demonstration. ``renew`` is told when the clock was moved."""
+
+    def __init__(self, slot: VirtualSlot, clock: DemoClock) -> None:
+        from jpki.emulator.population import BUILT_IN
+
+        self._slot = slot
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._names = BUILT_IN
+        self.cards: Sequence[BenchCard] = tuple(
+            BenchCard(name, emulated_card(name).pins()) for name in BUILT_IN
+        )
+        self.faults: Sequence[str] = FAULTS
+        self.states: Broadcast[BenchState] = Broadcast(BenchState())
+        self.town: Town | None = None
+        self.renew: Callable[[], None] = lambda: None
+
+    def insert(self, name: str, *, also: bool = False) -> None:
+        """As the Protocol has it."""
+        if name not in self._names:
+            raise JpkiError("bench_unknown")
+        fault = self.states.value.fault
+        card = emulated_card(name, at=self._clock(), faults=[fault] if fault else [])
+        self._slot.insert(card, also=also)
+        self._change(card=name)
+
+    def pull(self) -> None:
+        """As the Protocol has it."""
+        self._slot.pull()
+        self._change(card="")
+
+    def lose_reader(self) -> None:
+        """As the Protocol has it."""
+        self._slot.lose()
+        self._change(card="")
+
+    def set_fault(self, fault: str) -> None:
+        """As the Protocol has it: of the cards that are put down from now on."""
+        if fault and fault not in FAULTS:
+            raise JpkiError("bench_unknown")
+        self._change(fault=fault)
+
+    def move_clock(self, seconds: float) -> None:
+        """As the Protocol has it."""
+        self._clock.ahead += timedelta(seconds=seconds)
+        self._change(ahead=self._clock.ahead.total_seconds())
+        self.renew()
+
+    def set_server(self, *, reachable: bool) -> None:
+        """As the Protocol has it."""
+        if self.town is not None:
+            self.town.reachable = reachable
+        self._change(server=reachable)
+
+    def watch(self, verdict: Verdict, resolution: Resolution) -> None:
+        """Show what came of a presentation, and the end of the ledger."""
+        assert self.town is not None
+        with self.town.table.store.reading() as connection:
+            ledger = latest(connection, _SHOWN)
+        self._change(
+            verdict=tuple((c.name, c.outcome.value, c.code) for c in verdict.checks),
+            decision=(
+                resolution.outcome.value, resolution.reason, resolution.rule, resolution.article,
+            ),
+            ledger=ledger,
+        )  # fmt: skip
+
+    def _change(self, **changed: Any) -> None:
+        with self._lock:
+            self.states.publish(replace(self.states.value, **changed))
+
+
+def open_town(url: str, folder: Path, policy: Policy, bench: DemoBench, clock: DemoClock) -> Town:
+    """Make the map of a demonstration, or open the one that is there, and enrol everybody.
+
+    ``folder``: private, for the key file. Raises MapError.
+    """
+    from jpki.emulator.population import BUILT_IN
+
+    key_file = folder / "demo.keys"
+    if not key_file.exists():
+        create_map(url, key_file, policy, Environment.TEST, now=clock())
+    trust = load_trust(Environment.TEST, at=clock())
+    validator = Validator(trust.store, crls=trust.crls, unverified_policies=True, clock=clock)
+    with ExitStack() as opened:
+        table = opened.enter_context(open_map(url, key_file, policy, validator, clock=clock))
+        town = Town(table, policy, clock, bench.watch)
+        bench.town = town
+        town.enrol(name for name in BUILT_IN if name not in ("forged", "copied"))
+        opened.pop_all()
+    return town
+
+
+def new_token() -> str:
+    """A terminal's token, for as long as the demonstration runs."""
+    return secrets.token_urlsafe(32)
