@@ -107,6 +107,7 @@ def _show(session: Session, summary: BatchSummary, out: Path) -> None:
                 "kept": summary.kept,
                 "seconds": round(summary.seconds, 3),
                 "out": str(out),
+                "out_schema": "jpki.batch_verdict/1",
             }
         )
         return

@@ -117,7 +117,7 @@ def _plan(setup: BatchSetup, source: BatchInput, form: str, chunk_rows: int) -> 
     """What has to be the same for two runs to be one."""
     at = setup.options.at
     return {
-        "schema": "jpki.batch_plan/1",
+        "version": 1,
         "input": str(source.path.absolute()),
         "fingerprint": source.fingerprint(),
         "setup": setup.digest(),
