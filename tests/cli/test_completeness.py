@@ -203,7 +203,7 @@ def _modules() -> Iterator[str]:
 def _classes() -> set[type[Coded]]:
     for name in _modules():
         # Scripts: one is run by people, the others by Alembic within a migration.
-        script = name.endswith(".generate") or ".store.migrations." in name
+        script = name.endswith(".generate") or "migrations." in name
         if name not in OPTIONAL and not script:
             importlib.import_module(name)
     found: set[type[Coded]] = set()
