@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from jpki.certificate import der
+from jpki.signing import cms
 from jpki.signing.cms_envelope import CmsError, Envelope, read_envelope
 from jpki.signing.signer import DigestSigner
-from signing_bench import openssl, options, sign
+from jpki.verdict import Outcome
+from jpki.verifying.document import Wanted, verify_document
+from signing_bench import judge, openssl, options, sign
 
 
 def read(data: bytes) -> tuple[Envelope, bytes]:
@@ -149,3 +153,22 @@ def test_a_length_that_promises_much_takes_no_memory() -> None:
     """The list says four gigabytes; nothing is held for it."""
     with pytest.raises(CmsError):
         read(around(DETACHED, signers=b"\x31\x80\x30\x84\xf0\x00\x00\x00", wrap=open_ended))
+
+
+def test_a_large_file_is_never_held(one: DigestSigner, tmp_path: Path) -> None:
+    """Signed with its content inside and verified: memory does not grow with the file."""
+    path, made = tmp_path / "large", tmp_path / "large.p7m"
+    with path.open("wb") as file:
+        file.truncate(48 << 20)
+    how = options(detached=False)
+    judge().certificate(one.certificate)  # what is loaded once is no part of it
+    tracemalloc.start()
+    try:
+        with made.open("wb") as out:
+            cms.write(cms.prepare(path, how), one, how, out)
+        found = verify_document(Wanted(made), judge())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.outcome is Outcome.VALID
+    assert peak < 8 << 20
