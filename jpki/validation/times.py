@@ -12,6 +12,12 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def require_zone(moment: datetime | None) -> None:
+    """Raises ValueError for a time that is not aware."""
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("a time needs its zone")
+
+
 def to_second(moment: datetime) -> datetime:
     """``moment`` without its fraction: certificates count whole seconds."""
     return moment.replace(microsecond=0)

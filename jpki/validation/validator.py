@@ -28,7 +28,7 @@ from jpki.validation.ocsp_store import OcspAnswer, OcspStore
 from jpki.validation.path import check_path, check_validity, find_anchor
 from jpki.validation.policy import Preference, RevocationMode, decide
 from jpki.validation.profile import JpkiProfile
-from jpki.validation.times import Moment, rfc3339
+from jpki.validation.times import Moment, require_zone, rfc3339
 from jpki.validation.trust import Anchor, TrustStore
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 
@@ -73,20 +73,17 @@ class Validator:
         memory: NumberMemory | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        if at is not None and at.tzinfo is None:
-            raise ValueError("a time needs its zone")
+        require_zone(at)
         self._trust = trust.with_candidates(chain)
         self._environment = trust.environment.value
         self._mode = revocation
         self._preference = preference
-        self._max_age = max_age
-        self._at = at
+        self._max_age, self._at = max_age, at
         self._verifier = verifier
         self._clock = clock
         self._profile = JpkiProfile(trust.environment, PolicyTable(policies), unverified_policies)
-        read = revocation is not RevocationMode.NONE and (
-            verifier is not None or trust.environment is not Environment.PRODUCTION
-        )
+        free = verifier is not None or trust.environment is not Environment.PRODUCTION
+        read = free and revocation is not RevocationMode.NONE
         # Where reading is not allowed the data are not even looked at.
         answers = tuple(ocsp) if read else ()
         if crl_store is not None:
@@ -202,8 +199,7 @@ class Validator:
     def _moment(self, at: datetime | None) -> Moment:
         now = self._clock()
         at = at or self._at or now
-        if at.tzinfo is None:
-            raise ValueError("a time needs its zone")
+        require_zone(at)
         return Moment(at=at, now=max(now, at), max_age=self._max_age)
 
     def _revocation(

@@ -107,7 +107,6 @@ def read_certificate(data: bytes) -> AnyCertificate:
     signature algorithms inside and outside. Source: [RFC5280 4.1].
     """
     data = bytes(data)
-    place = "certificate"
     try:
         if len(data) > MAX_SIZE:
             raise der.DerError("too_large", 0)
@@ -116,62 +115,76 @@ def read_certificate(data: bytes) -> AnyCertificate:
         tbs, algorithm = outer.next(der.SEQUENCE), outer.next(der.SEQUENCE)
         signature = der.bits(outer.next(der.BIT_STRING))
         outer.done()
-        return _Reader(data, tbs, algorithm, signature).read()
+        return _read(data, tbs, algorithm, signature)
     except der.DerError as error:
-        raise CertificateError(reason=error.reason, field=place) from None
+        raise CertificateError(reason=error.reason, field="certificate") from None
 
 
-class _Reader:
-    def __init__(self, data: bytes, tbs: der.Node, algorithm: der.Node, signature: bytes) -> None:
-        self._data, self._tbs, self._algorithm = data, tbs, algorithm
-        self._signature = signature
+def _read(data: bytes, tbs: der.Node, algorithm: der.Node, signature: bytes) -> AnyCertificate:
+    parts = _fields(tbs)
+    if parts.algorithm.raw != algorithm.raw:
+        raise der.DerError("algorithms_differ", parts.algorithm.start)
+    found = parts.extensions
+    not_before, not_after = _validity(parts.validity)
+    return AnyCertificate(
+        der=data,
+        version=parts.version,
+        tbs=tbs.raw,
+        algorithm=algorithm.raw,
+        signature=signature,
+        serial=parts.serial.value,
+        issuer_der=parts.issuer.raw,
+        subject_der=parts.subject.raw,
+        issuer=directory_key(parts.issuer.raw),
+        subject=directory_key(parts.subject.raw),
+        not_before=not_before,
+        not_after=not_after,
+        spki=parts.spki.raw,
+        key_bits=_key_bits(parts.spki),
+        extensions=found,
+        authority=_one(found, extensions.AUTHORITY_KEY_ID, extensions.authority_key_id),
+        key_id=_one(found, extensions.SUBJECT_KEY_ID, extensions.subject_key_id),
+        key_usage=_one(found, extensions.KEY_USAGE, extensions.key_usage),
+        purposes=_one(found, extensions.EXTENDED_KEY_USAGE, extensions.purposes) or (),
+        constraints=_one(found, extensions.BASIC_CONSTRAINTS, extensions.basic_constraints),
+        points=_one(found, extensions.CRL_POINTS, read_points) or (),
+    )
 
-    def read(self) -> AnyCertificate:
-        reader = self._tbs.reader()
-        version = _version(reader.optional(0xA0))
-        serial = reader.next(der.INTEGER)
-        inner, issuer, validity, subject, spki = (reader.next(der.SEQUENCE) for _ in range(5))
-        unique = [reader.optional(tag) for tag in (0x81, 0x82)]
-        wrapped = reader.optional(0xA3)
-        reader.done()
-        if (any(unique) and version < 2) or (wrapped is not None and version != 3):
-            raise der.DerError("version", self._tbs.start)
-        if inner.raw != self._algorithm.raw:
-            raise der.DerError("algorithms_differ", inner.start)
-        if len(serial.value) > 20:
-            raise der.DerError("serial", serial.start)
-        if not issuer.value:
-            raise der.DerError("empty_issuer", issuer.start)
-        found: Mapping[str, Extension] = {}
-        if wrapped is not None:
-            inside = der.only(wrapped, der.SEQUENCE)
-            found = extensions.read_extensions(inside, structured=_STRUCTURED)
-        not_before, not_after = _validity(validity)
-        parse_name(issuer.raw)
-        parse_name(subject.raw)
-        return AnyCertificate(
-            der=self._data,
-            version=version,
-            tbs=self._tbs.raw,
-            algorithm=self._algorithm.raw,
-            signature=self._signature,
-            serial=serial.value,
-            issuer_der=issuer.raw,
-            subject_der=subject.raw,
-            issuer=directory_key(issuer.raw),
-            subject=directory_key(subject.raw),
-            not_before=not_before,
-            not_after=not_after,
-            spki=spki.raw,
-            key_bits=_key_bits(spki),
-            extensions=found,
-            authority=_one(found, extensions.AUTHORITY_KEY_ID, extensions.authority_key_id),
-            key_id=_one(found, extensions.SUBJECT_KEY_ID, extensions.subject_key_id),
-            key_usage=_one(found, extensions.KEY_USAGE, extensions.key_usage),
-            purposes=_one(found, extensions.EXTENDED_KEY_USAGE, extensions.purposes) or (),
-            constraints=_one(found, extensions.BASIC_CONSTRAINTS, extensions.basic_constraints),
-            points=_one(found, extensions.CRL_POINTS, read_points) or (),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    version: int
+    serial: der.Node
+    algorithm: der.Node
+    issuer: der.Node
+    validity: der.Node
+    subject: der.Node
+    spki: der.Node
+    extensions: Mapping[str, Extension]
+
+
+def _fields(tbs: der.Node) -> _Fields:
+    """The fields of a TBSCertificate, as far as their form goes."""
+    reader = tbs.reader()
+    version = _version(reader.optional(0xA0))
+    serial = reader.next(der.INTEGER)
+    algorithm, issuer, validity, subject, spki = (reader.next(der.SEQUENCE) for _ in range(5))
+    unique = [reader.optional(tag) for tag in (0x81, 0x82)]
+    wrapped = reader.optional(0xA3)
+    reader.done()
+    if (any(unique) and version < 2) or (wrapped is not None and version != 3):
+        raise der.DerError("version", tbs.start)
+    if len(serial.value) > 20:
+        raise der.DerError("serial", serial.start)
+    if not issuer.value:
+        raise der.DerError("empty_issuer", issuer.start)
+    parse_name(issuer.raw)
+    parse_name(subject.raw)
+    found: Mapping[str, Extension] = {}
+    if wrapped is not None:
+        inside = der.only(wrapped, der.SEQUENCE)
+        found = extensions.read_extensions(inside, structured=_STRUCTURED)
+    return _Fields(version, serial, algorithm, issuer, validity, subject, spki, found)
 
 
 def profile_fault(certificate: AnyCertificate, *, last: bool) -> str | None:

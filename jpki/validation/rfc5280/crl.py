@@ -109,6 +109,39 @@ def _read(data: bytes) -> AnyCrl:
     tbs, algorithm = outer.next(der.SEQUENCE), outer.next(der.SEQUENCE)
     signature = der.bits(outer.next(der.BIT_STRING))
     outer.done()
+    fields = _fields(tbs, algorithm)
+    found = fields.extensions
+    scope, own = _scope(found.get(ISSUING_POINT)), directory_key(fields.issuer.raw)
+    aki, listed = found.get(extensions.AUTHORITY_KEY_ID), fields.listed
+    return AnyCrl(
+        tbs=tbs.raw,
+        algorithm=algorithm.raw,
+        signature=signature,
+        issuer_der=fields.issuer.raw,
+        issuer=own,
+        this_update=fields.this_update,
+        next_update=fields.next_update,
+        version=fields.version,
+        number=_number(found.get(CRL_NUMBER), critical=False),
+        base=_number(found.get(DELTA_INDICATOR), critical=True),
+        key_id=extensions.authority_key_id(aki.value).key_id if aki else None,
+        scope=scope,
+        entries={} if listed is None else _entries(listed, fields.version, own, scope.indirect),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    version: int
+    issuer: der.Node
+    this_update: datetime
+    next_update: datetime | None
+    listed: der.Node | None
+    extensions: Mapping[str, Extension]
+
+
+def _fields(tbs: der.Node, algorithm: der.Node) -> _Fields:
+    """The fields of a TBSCertList, as far as their form goes; entries are not looked at."""
     reader = tbs.reader()
     version = _version(reader.optional(der.INTEGER))
     inner, issuer = reader.next(der.SEQUENCE), reader.next(der.SEQUENCE)
@@ -127,30 +160,12 @@ def _read(data: bytes) -> AnyCrl:
     reader.done()
     if tail is not None and version == 1:
         raise der.DerError("version", tail.start)
-    found = (
-        {}
-        if tail is None
-        else extensions.read_extensions(der.only(tail, der.SEQUENCE), structured=_STRUCTURED)
-    )
+    found: Mapping[str, Extension] = {}
+    if tail is not None:
+        inside = der.only(tail, der.SEQUENCE)
+        found = extensions.read_extensions(inside, structured=_STRUCTURED)
     _refuse(found)
-    scope = _scope(found.get(ISSUING_POINT))
-    own = directory_key(issuer.raw)
-    aki = found.get(extensions.AUTHORITY_KEY_ID)
-    return AnyCrl(
-        tbs=tbs.raw,
-        algorithm=algorithm.raw,
-        signature=signature,
-        issuer_der=issuer.raw,
-        issuer=own,
-        this_update=this_update,
-        next_update=next_update,
-        version=version,
-        number=_number(found.get(CRL_NUMBER), critical=False),
-        base=_number(found.get(DELTA_INDICATOR), critical=True),
-        key_id=extensions.authority_key_id(aki.value).key_id if aki else None,
-        scope=scope,
-        entries={} if listed is None else _entries(listed, version, own, scope.indirect),
-    )
+    return _Fields(version, issuer, this_update, next_update, listed, found)
 
 
 def _version(node: der.Node | None) -> int:

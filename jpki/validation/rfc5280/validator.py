@@ -31,7 +31,7 @@ from jpki.validation.rfc5280.signatures import (
     is_weak_algorithm,
     is_weak_key,
 )
-from jpki.validation.times import Moment, rfc3339, to_second
+from jpki.validation.times import Moment, require_zone, rfc3339, to_second
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
 
 _log = logging.getLogger(__name__)
@@ -74,8 +74,7 @@ class GeneralValidator:
         engine.demand_extra()
         self._environment = environment
         self._options = options or GeneralOptions()
-        if self._options.at is not None and self._options.at.tzinfo is None:
-            raise ValueError("a time needs its zone")
+        require_zone(self._options.at)
         self._clock = clock
         named = _readable(anchors)
         self._anchors = [a for a in named if self._options.partial or a.self_issued]

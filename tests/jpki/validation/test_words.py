@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,12 +81,49 @@ def keys() -> list[str]:
     return sorted(found)
 
 
+def general_keys() -> list[str]:
+    """Those of the general profile: literals of the codes, and the faults of a form."""
+    files = sorted((HOME / "validation" / "rfc5280").glob("*.py"))
+    trees = [ast.parse(file.read_text("utf-8")) for file in files]
+    literals = {
+        text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.expr)
+    }
+    codes = {c for c in literals if c and re.fullmatch(r"(path|crl)_[a-z_]+", c)}
+    forms = {
+        text(node.value)
+        for tree in trees
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and function.name in ("profile_fault", "extension_fault")
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return)
+    }
+    codes |= {f"path_{form}" for form in forms if form}
+    found = {f"reason.{code}" for code in codes}
+    return sorted(found | {key for tree in trees for key in said(tree)})
+
+
+def client_keys() -> list[str]:
+    tree = ast.parse((HOME / "validation" / "ocsp_client.py").read_text("utf-8"))
+    reasons = {
+        text(keyword.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "OcspUnavailableError"
+        for keyword in node.keywords
+    }
+    return sorted(f"value.reason.{reason}" for reason in reasons if reason)
+
+
 def test_the_search_finds_something() -> None:
     assert {"reason.test_root", "value.reason.not_minimal", "check.path"} <= set(keys())
     assert len(keys()) > 120
+    assert {"reason.path_weak", "reason.path_serial", "reason.crl_signer"} <= set(general_keys())
+    assert "value.reason.redirect" in client_keys()
 
 
 @pytest.mark.parametrize("lang", messages.LANGUAGES)
-@pytest.mark.parametrize("key", keys())
+@pytest.mark.parametrize("key", sorted({*keys(), *general_keys(), *client_keys()}))
 def test_words(key: str, lang: str) -> None:
     assert messages.has(key, lang)
