@@ -8,6 +8,7 @@ virtual reader, and a bench to put cards down with. Everything is TEST and says 
 from __future__ import annotations
 
 import secrets
+import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -32,19 +33,25 @@ from jpki.kiosk.visit import Visit
 from jpki.kiosk.web.bench import BenchCard, BenchState
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.opening import create_map
-from jpki.mapping.policy import Operation, Policy
+from jpki.mapping.policy import Operation
+from jpki.mapping.policy_file import load_policy
 from jpki.mapping.report import latest
 from jpki.mapping.service import Map, open_map
-from jpki.open import emulated_card, load_trust, open_card, plug, unplug
+from jpki.open import VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
+from jpki.open_kiosk import reader_port, serve_terminal
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
 from jpki_apdu.errors import CardError
 
 if TYPE_CHECKING:
     from jpki.emulator import EmulatedCard
+    from jpki.kiosk.machine import Limits
+    from jpki.kiosk.terminal import Terminal
     from jpki.verifying.challenge import Challenge, Response
 
 TERMINAL: Final = "kiosk-01"
+FLOWS: Final = ("konbini",)
+UNKNOWN: Final = ("forged", "copied")  # nobody at a counter would have enrolled these
 FAULTS: Final = (
     "pull:before@6",
     "pull:after@verify",
@@ -73,7 +80,6 @@ class Town:
     """The server side of a demonstration: map, register, office."""
 
     table: Map
-    policy: Policy
     clock: DemoClock
     watcher: Callable[[Verdict, Resolution], None]
     records: MemoryRecords = field(default_factory=MemoryRecords)
@@ -246,27 +252,95 @@ class DemoBench:
             self.states.publish(replace(self.states.value, **changed))
 
 
-def open_town(url: str, folder: Path, policy: Policy, bench: DemoBench, clock: DemoClock) -> Town:
-    """Make the map of a demonstration, or open the one that is there, and enrol everybody.
+class Demonstration:
+    """A town, its bench and its terminal; a context manager.
 
-    ``folder``: private, for the key file. Raises MapError.
+    ``reader``: ``virtual:NAME`` puts that card down to begin with, ``virtual:`` none;
+    ``pcsc:…`` watches a real reader. ``folder``: private, for keys and, without ``url``, the
+    map. Raises MapError, ConfigurationError, ReaderUriError.
     """
-    from jpki.emulator.population import BUILT_IN
 
-    key_file = folder / "demo.keys"
-    if not key_file.exists():
-        create_map(url, key_file, policy, Environment.TEST, now=clock())
-    trust = load_trust(Environment.TEST, at=clock())
-    validator = Validator(trust.store, crls=trust.crls, unverified_policies=True, clock=clock)
-    with ExitStack() as opened:
-        table = opened.enter_context(open_map(url, key_file, policy, validator, clock=clock))
-        town = Town(table, policy, clock, bench.watch)
-        bench.town = town
-        town.enrol(name for name in BUILT_IN if name not in ("forged", "copied"))
-        opened.pop_all()
-    return town
+    def __init__(
+        self,
+        reader: str,
+        folder: Path,
+        policy: str,
+        *,
+        url: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._clock = DemoClock()
+        self._slot = VirtualSlot()
+        self._bench = DemoBench(self._slot, self._clock)
+        self._limits = limits
+        self._policy = policy
+        scheme, _, self._card = reader.partition(":")
+        self._port = self._slot if scheme == VIRTUAL else reader_port(reader)
+        self._opened = ExitStack()
+        self.town = self._open_town(url or f"sqlite:///{folder / 'demo.db'}", folder)
 
+    def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        """Serve the terminal's page and the bench on ``listener`` until told to stop."""
+        token = secrets.token_urlsafe(32)
+        server = self._serve_half(token)
 
-def new_token() -> str:
-    """A terminal's token, for as long as the demonstration runs."""
-    return secrets.token_urlsafe(32)
+        def settings() -> dict[str, Any]:
+            return {
+                "server": server, "token": token, "policy": self._policy, "flows": FLOWS,
+                "ahead": self._clock.ahead.total_seconds(),
+            }  # fmt: skip
+
+        def begin(terminal: Terminal) -> None:
+            self._bench.renew = terminal.renew
+            if self._card and self._port is self._slot:
+                self._bench.insert(self._card)
+            ready()
+
+        serve_terminal(
+            self._port, settings, listener, test=True, bench=self._bench, limits=self._limits,
+            ready=begin,
+        )  # fmt: skip
+
+    def _serve_half(self, token: str) -> str:
+        """The town's server half, on loopback, for the terminal's own token."""
+        import uvicorn
+
+        from jpki.kiosk.server.app import server_app
+        from jpki.kiosk.server.terminals import Terminals, token_digest
+
+        listener = self._opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        config = uvicorn.Config(
+            server_app(self.town.half, Terminals({token_digest(token): TERMINAL})),
+            log_config=None, access_log=False, lifespan="off", ws="none",
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(5)
+
+        self._opened.callback(stop)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def _open_town(self, url: str, folder: Path) -> Town:
+        """Make the map, or open the one that is there, and enrol everybody."""
+        key_file, policy = folder / "demo.keys", load_policy(self._policy)
+        create_map(url, key_file, policy, Environment.TEST, now=self._clock())
+        trust = load_trust(Environment.TEST, at=self._clock())
+        validator = Validator(
+            trust.store, crls=trust.crls, unverified_policies=True, clock=self._clock
+        )
+        table = open_map(url, key_file, policy, validator, clock=self._clock)
+        self._opened.callback(table.close)
+        town = Town(table, self._clock, self._bench.watch)
+        self._bench.town = town
+        town.enrol(card.name for card in self._bench.cards if card.name not in UNKNOWN)
+        return town
+
+    def __enter__(self) -> Demonstration:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()

@@ -12,14 +12,19 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.card import Card
+from jpki.errors import ConfigurationError, MissingExtraError
 from jpki.open import open_card
+from jpki_apdu.errors import ReaderUriError
 
 if TYPE_CHECKING:
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.reader import ReaderPort
+    from jpki.kiosk.server.app import HalfOf
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.visit import Flow
     from jpki.kiosk.web.bench import Bench
@@ -57,11 +62,12 @@ def serve_terminal(
     test: bool,
     bench: Bench | None = None,
     limits: Limits | None = None,
-) -> Iterator[Terminal]:
+    ready: Callable[[Terminal], None] = lambda _: None,
+) -> None:
     """Run a terminal and its page until it is told to stop (SIGINT, SIGTERM).
 
     ``settings``: as for ``flows_of``, asked for each presentation. ``listener``: a socket on
-    loopback that listens. ``bench``: of a demonstration. Yields once, when it runs.
+    loopback that listens. ``bench``: of a demonstration. ``ready``: called when it runs.
     """
     import uvicorn
 
@@ -86,10 +92,75 @@ def serve_terminal(
     )  # fmt: skip
     terminal.start()
     try:
-        yield terminal
+        ready(terminal)
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         terminal.close()
+
+
+def serve_half(
+    half_of: HalfOf,
+    terminals: Mapping[str, str],
+    address: tuple[str, int],
+    tls: tuple[Path, Path] | None,
+    ready: Callable[[str], None],
+) -> None:
+    """Run a server half until it is told to stop (SIGINT, SIGTERM).
+
+    ``terminals``: token to actor. ``tls``: certificate and key (PEM). ``ready``: called with
+    the URL. Raises ConfigurationError (``port_taken``, ``tls``).
+    """
+    import ssl
+
+    import uvicorn
+
+    from jpki.kiosk.server.app import server_app
+    from jpki.kiosk.server.terminals import Terminals, token_digest
+
+    names = {token_digest(token): name for token, name in terminals.items()}
+    config = uvicorn.Config(
+        server_app(half_of, Terminals(names)),
+        log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
+        timeout_graceful_shutdown=2, timeout_keep_alive=10, limit_concurrency=500,
+        ssl_certfile=None if tls is None else str(tls[0]),
+        ssl_keyfile=None if tls is None else str(tls[1]),
+    )  # fmt: skip
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigurationError(path=str(tls[0] if tls else ""), reason="tls") from exc
+    with listening(*address) as listener:
+        scheme = "http" if tls is None else "https"
+        ready(f"{scheme}://{address[0]}:{listener.getsockname()[1]}")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens; port 0 = any free one. Raises ConfigurationError (``port_taken``)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise ConfigurationError(path=f"{host}:{port}", reason="port_taken") from exc
+    with listener:
+        yield listener
+
+
+def reader_port(uri: str) -> ReaderPort:
+    """The reader of a terminal. Raises ReaderUriError: only PC/SC readers can be watched."""
+    from jpki.kiosk.reader import PcscPort
+
+    scheme, _, part = uri.partition(":")
+    if scheme != "pcsc":
+        raise ReaderUriError(uri=uri, reason="no_name")
+    return PcscPort(part)
+
+
+def demand_extra() -> None:
+    """Raise MissingExtraError unless the extra ``kiosk`` is there; loads nothing."""
+    if any(find_spec(name) is None for name in ("starlette", "uvicorn", "reportlab")):
+        raise MissingExtraError(extra="kiosk")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -114,11 +114,14 @@ def _token_pin(session: Session, fd: int | None) -> Callable[[], bytearray]:
 
 
 @contextmanager
-def opened_map(session: Session, given: dict[str, Any], asked: Asked) -> Iterator[Map]:
+def opened_map(
+    session: Session, given: dict[str, Any], asked: Asked, *, lasting: bool = False
+) -> Iterator[Map]:
     """The map that the options name, with trust and revocation data of its own.
 
-    Takes ``map_options`` out of ``given``. Its trust stands on the command line, and its
-    clock is the clock: only that of a test map may be set, with ``--at``.
+    ``lasting``: for a server, whose «now» moves on. Takes ``map_options`` out of ``given``.
+    Its trust stands on the command line, and its clock is the clock: only that of a test map
+    may be set, with ``--at``.
     """
     from jpki.certificate.kinds import Environment
     from jpki.mapping.service import open_map
@@ -129,7 +132,7 @@ def opened_map(session: Session, given: dict[str, Any], asked: Asked) -> Iterato
     trust, options = material(session, asked)
     if asked.at is not None and trust.store.environment is not Environment.TEST:
         raise UsageFault("usage_map_at")
-    validator = options.validator(trust)
+    validator = (replace(options, at=None) if lasting else options).validator(trust)
     clock = session.app.clock if asked.at is None else partial(_same, asked.at)
     with open_map(
         place.db, place.keys, policy, validator, cv_keys=trust.cv_keys, clock=clock, pin=place.pin

@@ -76,5 +76,10 @@ TREE: Tree = {
         "report": "jpki_cli.commands.map_report:report",
     },
     "emulate": "jpki_cli.commands.emulate:emulate",
+    "kiosk": {
+        "serve": "jpki_cli.commands.kiosk:serve",
+        "half": "jpki_cli.commands.kiosk:half",
+        "token": "jpki_cli.commands.kiosk:token",
+    },
     "trace": "jpki_cli.commands.trace:trace",
 }

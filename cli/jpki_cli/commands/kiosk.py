@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki kiosk serve|half``: the terminal with its page, and the server half it asks."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jpki_cli import files
+from jpki_cli.clicks import Seconds, UsageFault, command, option
+from jpki_cli.maps import map_options, opened_map
+from jpki_cli.options import PATH, validation_options
+from jpki_cli.session import Session
+from jpki_cli.texts import t
+from jpki_cli.validation import Asked
+
+if TYPE_CHECKING:
+    from jpki.kiosk.machine import Limits
+    from jpki.kiosk.server.app import HalfOf
+    from jpki.mapping.service import Map
+
+_TOKEN_LIMIT = 4096  # bytes
+_PORT = click.IntRange(0, 65535)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+FLOWS = ("konbini",)
+
+
+@command("serve")
+@option("--demo", is_flag=True)
+@option("--port", metavar="N", type=_PORT, default=8080)
+@option("--db", metavar="URL")
+@option("--server", metavar="URL")
+@option("--token-file", metavar="F", type=PATH)
+@option("--ca", metavar="F", type=PATH)
+@option("--policy", metavar="PRESET|FILE", default="konbini")
+@option("--idle", metavar="S", type=Seconds(), default=60)
+@option("--total", metavar="S", type=Seconds(), default=300)
+def serve(session: Session, demo: bool, port: int, idle: float, total: float, **given: Any) -> None:
+    from jpki.kiosk.machine import Limits
+    from jpki.open_kiosk import listening
+
+    session.trust_from_command_line()
+    _check(session, demo, given)
+    limits = Limits(idle=idle, total=total)
+    with listening("127.0.0.1", port) as listener:  # no page of a terminal is for others
+        if demo:
+            _demo(session, listener, limits, given)
+        else:
+            _terminal(session, listener, limits, given)
+
+
+def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
+    """What belongs together. Raises UsageFault, MissingExtraError."""
+    from jpki.open_kiosk import demand_extra
+
+    demand_extra()
+    if demo and session.trust != "test":
+        raise UsageFault("usage_kiosk_demo_trust")
+    if demo and given["server"]:
+        raise UsageFault("usage_kiosk_demo_server")
+    if not demo and not (given["server"] and given["token_file"]):
+        raise UsageFault("usage_kiosk_server")
+
+
+def _demo(session: Session, listener: socket.socket, limits: Limits, given: dict[str, Any]) -> None:
+    from jpki.open_bench import Demonstration
+
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="jpki-demo-")))
+        demo = opened.enter_context(
+            Demonstration(session.reader, folder, given["policy"], url=given["db"], limits=limits)
+        )
+        demo.run(listener, lambda: _say_ready(session, listener, bench=True))
+
+
+def _terminal(
+    session: Session, listener: socket.socket, limits: Limits, given: dict[str, Any]
+) -> None:
+    from jpki.open_kiosk import reader_port, serve_terminal
+
+    token = files.read_input(given["token_file"], limit=_TOKEN_LIMIT).decode("ascii").strip()
+    settings = {
+        "server": given["server"],
+        "token": token,
+        "ca": None if given["ca"] is None else str(given["ca"]),
+        "policy": given["policy"],
+        "flows": FLOWS,
+    }
+    serve_terminal(
+        reader_port(session.reader),
+        lambda: settings,
+        listener,
+        test=session.trust == "test",
+        limits=limits,
+        ready=lambda _: _say_ready(session, listener, bench=False),
+    )
+
+
+def _say_ready(session: Session, listener: socket.socket, *, bench: bool) -> None:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    if session.json:
+        session.emit(
+            {
+                "schema": "jpki.kiosk_serve/1",
+                "url": url,
+                "bench": f"{url}bench" if bench else None,
+                "test": session.trust == "test",
+            }
+        )
+        return
+    screen = session.screen()
+    screen.line(t("cli.kiosk_ready", url=url))
+    if bench:
+        screen.line(t("cli.kiosk_bench", url=f"{url}bench"))
+    screen.line(t("cli.kiosk_stop"))
+
+
+@command("token")
+@option("--out", metavar="F", type=PATH, required=True)
+@option("--force", is_flag=True)
+def token(session: Session, out: Path, force: bool) -> None:
+    files.check_target(out, force=force)
+    files.write_whole(out, secrets.token_urlsafe(32).encode() + b"\n", private=True, force=force)
+    if session.json:
+        session.emit({"schema": "jpki.kiosk_token/1", "file": str(out)})
+        return
+    session.screen().line(t("cli.kiosk_token_made", path=str(out)))
+
+
+@command("half")
+@option("--demo", is_flag=True)
+@option("--terminal", "terminals", metavar="NAME=F", multiple=True, required=True)
+@option("--port", metavar="N", type=_PORT, default=8443)
+@option("--host", metavar="ADDRESS", default="127.0.0.1")
+@option("--tls-cert", metavar="F", type=PATH)
+@option("--tls-key", metavar="F", type=PATH)
+@map_options
+@validation_options
+def half(
+    session: Session, demo: bool, terminals: tuple[str, ...], host: str, port: int, **given: Any
+) -> None:
+    from jpki.open_kiosk import demand_extra, serve_half
+
+    session.trust_from_command_line()
+    demand_extra()
+    tls = _tls(host, given.pop("tls_cert"), given.pop("tls_key"))
+    names = dict(map(_named, terminals))
+    with ExitStack() as opened:
+        if demo:
+            half_of = opened.enter_context(_demo_town(session, given))
+        else:
+            asked = Asked.from_options({"at": None, **given})
+            given = {name: given[name] for name in ("db", "key_file", "policy", "pin_fd")}
+            half_of = _without_office(
+                opened.enter_context(opened_map(session, given, asked, lasting=True))
+            )
+        serve_half(half_of, names, (host, port), tls, lambda url: _say_half(session, url))
+
+
+def _tls(host: str, certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    """Certificate and key. Without them nothing leaves this machine. Raises UsageFault."""
+    if certificate is not None and key is not None:
+        return certificate, key
+    if certificate is not None or key is not None:
+        raise UsageFault("usage_kiosk_tls")
+    if host not in _LOOPBACK:
+        raise UsageFault("usage_kiosk_plain")
+    return None
+
+
+@contextmanager
+def _demo_town(session: Session, given: dict[str, Any]) -> Iterator[HalfOf]:
+    """Invented people behind the server half. Raises UsageFault."""
+    from jpki.open_bench import Demonstration
+
+    if session.trust != "test":
+        raise UsageFault("usage_kiosk_demo_trust")
+    with (
+        tempfile.TemporaryDirectory(prefix="jpki-demo-") as folder,
+        Demonstration("virtual:", Path(folder), given["policy"], url=given["db"]) as demo,
+    ):
+        yield demo.town.half
+
+
+def _without_office(table: Map) -> HalfOf:
+    """The map alone: documents come from the operator's own register, in Python."""
+    from jpki.kiosk.server.local import LocalServer
+    from jpki.kiosk.server.tickets import TicketDesk
+
+    tickets = TicketDesk()
+    return lambda name: LocalServer(table, terminal=name, origin=f"kiosk:{name}", tickets=tickets)
+
+
+def _named(line: str) -> tuple[str, str]:
+    """``NAME=FILE``: token and actor. Raises UsageFault."""
+    name, _, path = line.partition("=")
+    if not name or not path:
+        raise UsageFault("usage_kiosk_terminal")
+    read = files.read_input(Path(path), limit=_TOKEN_LIMIT).decode("ascii", "replace").strip()
+    return read, name
+
+
+def _say_half(session: Session, url: str) -> None:
+    if session.json:
+        session.emit({"schema": "jpki.kiosk_half/1", "url": url})
+        return
+    session.screen().line(t("cli.kiosk_half_ready", url=url))
