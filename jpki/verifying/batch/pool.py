@@ -56,10 +56,11 @@ class ProcessPool:
                 yield lambda chunks: in_window(
                     lambda c: pool.submit(_part, c), chunks, self.workers
                 )
-            except BrokenProcessPool as exc:
-                raise BatchError("batch_worker_lost") from exc
-            finally:
+            except BaseException as exc:
                 pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(exc, BrokenProcessPool):
+                    raise BatchError("batch_worker_lost") from exc
+                raise
 
 
 def in_window(
