@@ -22,6 +22,16 @@ def show_document(session: Session, found: DocumentVerdict) -> Exit:
         session.emit(document_json(found))
         return exit_of(found.outcome)
     screen = session.screen()
+    write_document(screen, found)
+    if again := advice(session, found.verdict):
+        screen.line()
+        screen.paragraph(t("cli.advice_not_permitted"))
+        screen.line(f"  {again}")
+    return exit_of(found.outcome)
+
+
+def write_document(screen: Screen, found: DocumentVerdict) -> None:
+    """The verdict in words, line by line."""
     if not found.legal:
         screen.line((t("cli.not_legal"), "cannot_tell"))
         screen.line()
@@ -32,11 +42,6 @@ def show_document(session: Session, found: DocumentVerdict) -> Exit:
     for one in found.signatures:
         _signature(screen, one, len(found.signatures))
     show_summary(screen, found.verdict)
-    if again := advice(session, found.verdict):
-        screen.line()
-        screen.paragraph(t("cli.advice_not_permitted"))
-        screen.line(f"  {again}")
-    return exit_of(found.outcome)
 
 
 def _signature(screen: Screen, one: SignatureVerdict, count: int) -> None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ report_options = together(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Where a report goes and who signs it; ``path`` None: there is none.
+    """Where a report goes and who signs it; ``path`` None: there is none. A name that ends in
+    ``.pdf`` makes a report for people, any other one for programs.
 
     ``key``: a PEM file with key and certificate, or a ``pkcs11:`` URI.
     """
@@ -55,6 +57,10 @@ class Report:
             raise UsageFault("usage_report_pair")
         if self.path is not None:
             files.check_target(self.path, force=self.force)
+            if self.path.suffix.lower() == ".pdf":
+                from jpki.signing.pdf import demand_extra
+
+                demand_extra()
 
     def write(self, session: Session, found: DocumentVerdict, paths: Sequence[Path | None]) -> None:
         """Sign and write it. ``paths``: the file, the content, the raw signature."""
@@ -75,7 +81,12 @@ class Report:
             "verdict": document_json(found),
         }
         with self._signer(session) as signer:
-            data = sign_report(report, signer, now)
+            if self.path.suffix.lower() == ".pdf":
+                from jpki.verifying.pdf_report import report_pdf
+
+                data = report_pdf(_lines(session, report, found), signer, now)
+            else:
+                data = sign_report(report, signer, now)
         # It says who signed what: not for everybody's eyes.
         files.write_whole(self.path, data, private=True, force=self.force)
         session.note("report_written", path=str(self.path))
@@ -95,3 +106,19 @@ class Report:
             opened.unlock() as signer,
         ):
             yield signer
+
+
+def _lines(session: Session, report: Mapping[str, Any], found: DocumentVerdict) -> list[str]:
+    """The report in words: what was verified, by which tool, and the verdict as on the screen."""
+    from jpki_cli.documents import write_document
+    from jpki_cli.screen import Screen
+
+    told = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+    write_document(Screen(replace(session.app, out=told)), found)
+    told.seek(0)
+    head = [t("cli.report_title"), t("cli.report_made", at=report["made_at"], tool=report["tool"])]
+    for name in ("file", "content", "signature"):
+        one = report[name]
+        if one is not None:
+            head.append(t("cli.report_file", **one))
+    return [*head, "", *told.read().splitlines(), "", report["disclaimer"]]

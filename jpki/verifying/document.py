@@ -78,7 +78,8 @@ class Wanted:
     """What is verified, and against what.
 
     ``content``: the signed file of a detached signature. ``signature`` and ``certificate``:
-    of a raw signature over ``path``; ``certificate`` alone: who has to have signed a report.
+    of a raw signature over ``path``; ``certificate`` alone: who has to have signed a report
+    (one in PDF too).
     ``profile``: the 登記 rules (``moj``), or None.
     """
 
@@ -124,7 +125,8 @@ def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     found = DocumentFormat.RAW if wanted.signature else detect_format(_head(wanted.path))
     if found is None:
         raise InputFileError(path=str(wanted.path), reason="no_signed_format")
-    if wanted.certificate and found not in (DocumentFormat.RAW, DocumentFormat.REPORT):
+    named = (DocumentFormat.RAW, DocumentFormat.REPORT, DocumentFormat.PDF)
+    if wanted.certificate and found not in named:
         # A certificate inside is judged by its issuer; the one named would go unused, unsaid.
         raise InputFileError(path=str(wanted.certificate), reason="certificate_unused")
     module, _, name = _VERIFIERS[found].partition(":")

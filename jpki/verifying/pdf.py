@@ -29,7 +29,7 @@ from jpki.verifying.pdf_reading import (
     signed_digests,
     unpadded,
 )
-from jpki.verifying.sources import read_file
+from jpki.verifying.sources import read_certificates, read_file
 from jpki.verifying.timestamp import check_stamp
 
 ADOBE, PADES = "/adbe.pkcs7.detached", "/ETSI.CAdES.detached"
@@ -41,6 +41,7 @@ def verify_file(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     """The verdict on a PDF: on each of its signatures.
 
     ``wanted.profile`` ``moj``: also rule by rule whether 登記・供託オンライン would take it.
+    ``wanted.certificate``: it alone may have signed (a verifier's own, on a report).
     Raises MissingExtraError, InputFileError for a file that is no whole PDF or not signed.
     """
     demand_extra()
@@ -52,6 +53,8 @@ def verify_file(wanted: Wanted, judge: Judge) -> DocumentVerdict:
         raise InputFileError(path=str(wanted.path), reason=reason) from exc
     if not any(one.kind == "/Sig" for one in found):
         raise InputFileError(path=str(wanted.path), reason="pdf_not_signed")
+    if wanted.certificate is not None:
+        judge = judge.naming(read_certificates([wanted.certificate])[0])
     return verify_signatures(data, found, judge, moj=wanted.profile == "moj")
 
 

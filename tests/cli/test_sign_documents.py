@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from command_line import NOW, Cli, Commands, Result
 from document_bench import XML, fill_field, small_pdf, updated
+from jpki.messages import text
 from jpki.testing.cards import PluggedCard
 from jpki.testing.tsa_server import TsaServer
+from signing_bench import key_pem
 
 PIN = "ABC123"
 Watch = Callable[[PluggedCard], Commands]
@@ -144,3 +147,26 @@ def test_refused_before_the_pin(
     assert (done.code, words in done.err) == (code, True), done.err
     assert commands.presented == 0
     assert sorted(path.name for path in folder.iterdir()) == ["a.pdf", "a.xml"]
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_report_as_a_pdf_says_the_verdict_and_is_signed(
+    cli: Cli, hanako: PluggedCard, folder: Path, lang: str
+) -> None:
+    """The report stands on its own: another verifier needs only the first one's certificate."""
+    assert sign(cli, hanako, folder / "a.pdf", "--as", "pdf").code == 0
+    own = folder / "verifier.pem"
+    own.write_bytes(key_pem(slot=14))
+    report = folder / "report.pdf"
+    words = ["--report", report, "--report-key", own, "--lang", lang]
+    assert verify(cli, folder / "a.signed.pdf", *words).code == 0
+    told = subprocess.run(
+        ["pdftotext", "-layout", str(report), "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert text("cli.report_title", lang) in told
+    assert "a.signed.pdf" in told
+    assert text("check.coverage", lang) in told
+    assert verify(cli, report, "--certificate", own).code == 0
+    other = folder / "other.pem"
+    other.write_bytes(key_pem(slot=13))
+    assert verify(cli, report, "--certificate", other).code == 1
