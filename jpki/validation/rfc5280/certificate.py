@@ -207,18 +207,6 @@ def profile_fault(certificate: AnyCertificate, *, last: bool) -> str | None:
     return extension_fault(certificate)
 
 
-def names_in(certificate: AnyCertificate) -> int:
-    """About how many names it has, or constraints on names: items two levels down."""
-    count = 1
-    for oid in (extensions.SUBJECT_ALT_NAME, NAME_CONSTRAINTS):
-        extension = certificate.extensions.get(oid)
-        if extension is None:
-            continue
-        for item in der.whole(extension.value).reader().rest():
-            count += 1 + (sum(1 for _ in item.reader().rest()) if item.tag & 0x20 else 0)
-    return count
-
-
 def extension_fault(certificate: AnyCertificate) -> str | None:
     """The rule on extensions that any certificate of a path breaks, its anchor too."""
     critical, there = certificate.critical, certificate.extensions.keys()

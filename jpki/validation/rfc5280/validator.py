@@ -18,10 +18,10 @@ from jpki.validation.rfc5280 import engine
 from jpki.validation.rfc5280.certificate import (
     AnyCertificate,
     extension_fault,
-    names_in,
     profile_fault,
     read_certificate,
 )
+from jpki.validation.rfc5280.constraints import constraint_fault, names_in
 from jpki.validation.rfc5280.ocsp import OcspAnswers
 from jpki.validation.rfc5280.options import GeneralOptions
 from jpki.validation.rfc5280.paths import Path, PathBuilder, PathLimitError
@@ -192,6 +192,9 @@ class _Validation:
             return early
         if _comparisons(path) > MAX_COMPARISONS:
             return _Fault("path_limit", outcome=Outcome.CANNOT_TELL)
+        code = constraint_fault(path.all)
+        if code is not None:
+            return _Fault(code)
         fault = engine.check_path(
             path.anchor.der,
             [certificate.der for certificate in path.certificates],

@@ -324,6 +324,33 @@ def test_names_times_constraints_end_the_check() -> None:
     assert found.outcome is Outcome.CANNOT_TELL
 
 
+EXCLUDED = x509.NameConstraints(None, [x509.DNSName("secret.a.example")])
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        ("*.a.example", {"path": "path_name_constraints"}),  # it stands for the excluded one too
+        ("*.example", {"path": "path_name_constraints"}),
+        ("*.b.example", {}),
+        ("secret.a.example", {"path": "path_name_constraints"}),
+        ("other.a.example", {}),
+    ],
+)
+def test_a_wildcard_over_an_excluded_name(host: str, wanted: dict[str, str]) -> None:
+    """[x509-limbo] cve-2025-61727."""
+    own = x509.SubjectAlternativeName([x509.DNSName(host)])
+    assert wrong(verdict(leaf((own, False)), middle((EXCLUDED, True)))) == wanted
+
+
+@pytest.mark.parametrize("content", ["3000", "3002a000", "3004a000a100"])
+def test_empty_constraints_are_refused(content: str) -> None:
+    """[RFC5280 4.2.1.10]: an empty sequence MUST NOT be used."""
+    oid = x509.ObjectIdentifier("2.5.29.30")
+    empty = x509.UnrecognizedExtension(oid, bytes.fromhex(content))
+    assert wrong(verdict(LEAF_DER, middle((empty, True)))) == {"path": "path_name_constraints"}
+
+
 def _deep(levels: int) -> bytes:
     data = der.NULL
     for _ in range(levels):
