@@ -7,7 +7,9 @@ its own with every logger at its lowest level; what may show a value says so by 
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import re
 import traceback
 from pathlib import Path
@@ -22,6 +24,7 @@ from jpki.card_map import PinKind
 from jpki.certificate import parse_certificate
 from jpki.emulator import VirtualConnection, load_card
 from jpki.errors import PinError
+from jpki.synth import SynthPki
 from secret_card import (
     AT,
     BIRTH_KEY,
@@ -187,6 +190,36 @@ def test_login_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Pat
     assert response.stat().st_mode & 0o777 == 0o600
     assert hits(response.read_text(), {k: marks[k] for k in ("pins", "number", "person")},
                  frozenset()) == []  # fmt: skip
+
+
+def test_revocation_store(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
+    """Whom a store is asked about is in no answer, no log and none of its files."""
+    pki = SynthPki(AT)
+    card = load_card(str(card_file), at=AT, pki=pki)
+    with Card(VirtualConnection(card)) as reader:
+        auth = reader.jpki.certificate("auth")
+    certificate, lists, store = tmp_path / "auth.der", tmp_path / "lists", tmp_path / "store"
+    kept, following = tmp_path / "kept", tmp_path / "next"
+    certificate.write_bytes(auth)
+    lists.mkdir()
+    for number, crl in enumerate(pki.crls()):
+        (lists / str(number)).write_bytes(crl)
+    row = {"key": "customer", "certificate": base64.b64encode(auth).decode()}
+    kept.write_text(json.dumps(row) + "\n")
+    at = "--at 2026-11-21T09:00:00Z --debug"
+    for command, exit in (
+        (f"crl index {lists} {certificate} --store {store} {TRUST} {at}", 1),
+        (f"crl info --store {store} {at} --json", 0),
+        (f"crl check {certificate} --store {store} {TRUST} {at}", 0),
+        (f"crl watch {kept} --store {store} --out {following} {at} --json", 0),
+        (f"crl watch {certificate} --store {store} {at}", 1),
+    ):
+        code, out, err, log = run_one(run(command), card_file, tmp_path, "en")
+        assert code == exit, err
+        for text in (out, err, log):
+            assert hits(text, marks, frozenset()) == []
+    assert following.stat().st_mode & 0o777 == 0o600
+    assert hits(following.read_text(), marks, frozenset()) == []
 
 
 def test_trace_files(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from jpki.certificate import der
 from jpki.certificate.serial import SerialRef
@@ -24,6 +24,13 @@ _HASH: Final = 32
 _SMALL: Final = 1 << 20
 # From how many serials on a question is put to numpy.
 _MANY: Final = 64
+
+
+class Serials(Protocol):
+    """Numbers, as a list or an array of numpy's."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[int]: ...
 
 
 class Entry(NamedTuple):
@@ -130,7 +137,7 @@ class Partition:
         entry = self.entry(int.from_bytes(serial.reveal(), "big"))
         return None if entry is None else Revoked(entry.since, entry.reason)
 
-    def listed(self, serials: Sequence[int]) -> bytes:
+    def listed(self, serials: Serials) -> bytes:
         """One octet for each serial: 1 = listed, 0 = not. With numpy, millions a second; an
         array of numpy's is taken as it is. Raises RevocationDataError."""
         if len(serials) >= _MANY and self.facts.width < 20 and has_numpy():
