@@ -164,7 +164,8 @@ def test_signers_are_kept_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_arrow() -> None:
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
+
     made = rows(50)
     batch = pyarrow.RecordBatch.from_pylist(made)
     verifier = RowVerifier(bench().setup.validator(), bench().signers)
