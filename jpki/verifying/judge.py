@@ -38,15 +38,18 @@ class Judge:
         self.family = family
         self.tsa = tuple(dict.fromkeys((*trust.tsa, *tsa)))
         self.history = history
-        self._named: bytes | None = None
+        self._named: Certificate | None = None
         self._validators: dict[datetime | None, Validator] = {}
 
     def naming(self, certificate: bytes) -> Judge:
-        """This judge, for a signer known by its certificate (DER) and not by an issuer."""
+        """This judge, for a signer known by its certificate (DER) and not by an issuer.
+
+        Raises CertificateError.
+        """
         made = Judge(
             self._trust, self._options, family=self.family, tsa=self.tsa, history=self.history
         )
-        made._named = certificate
+        made._named = parse_certificate(certificate)
         return made
 
     @property
@@ -70,7 +73,7 @@ class Judge:
         Asked only under production: 公的個人認証法17条 and 36条 know registered verifiers only.
         A signer known by its own certificate is none of JPKI's holders.
         """
-        if self.environment is not Environment.PRODUCTION or self._named is not None:
+        if self.environment is not Environment.PRODUCTION or self._known_by_name:
             return True
         declared = self._options.verifier
         return declared is not None and declared.covers(self.family)
@@ -83,25 +86,28 @@ class Judge:
         ``chain``: DER that came with the signature. ``at``: a trusted time of the signature;
         None: the time the caller asked about, or now.
         """
-        if self._named is not None:
-            return self._by_name(der, at or self.now)
+        if self._named is not None and der != self._named.der:
+            fault = Check("path", Outcome.INVALID, "certificate_not_named")
+            return Verdict((fault,), self.environment.value)
+        if self._named is not None and self._known_by_name:
+            return self._by_name(self._named, at or self.now)
         return self._validator(at).validate(der, family=self.family, chain=chain)
 
-    def _by_name(self, der: bytes, at: datetime) -> Verdict:
-        """The verdict on a certificate that has to be the one the caller named."""
-        environment = self.environment.value
-        if der != self._named:
-            return Verdict((Check("path", Outcome.INVALID, "certificate_not_named"),), environment)
-        own = parse_certificate(der)
-        tests = (Environment.TEST, Environment.JLIS_TEST)
-        if self.environment is Environment.PRODUCTION and own.environment in tests:
-            return Verdict((Check("path", Outcome.INVALID, "test_root"),), environment)
+    @property
+    def _known_by_name(self) -> bool:
+        """Whether the signer's certificate itself is trusted, because the caller named it.
+
+        Never one that says it is JPKI's: a holder is known by the root and in force or not.
+        """
+        return self._named is not None and self._named.environment is None
+
+    def _by_name(self, own: Certificate, at: datetime) -> Verdict:
         checks = (
             Check("path", Outcome.VALID, "certificate_named"),
             check_validity(own.not_before, own.not_after, None, at),
             Check("revocation", Outcome.NOT_RUN, "revocation_not_asked"),
         )
-        return Verdict(checks, environment)
+        return Verdict(checks, self.environment.value)
 
     def _validator(self, at: datetime | None) -> Validator:
         """A validator for that time, loaded once: it reads every CRL."""
