@@ -31,7 +31,8 @@ def parse_xml(data: bytes) -> etree._ElementTree:
     except (etree.XMLSyntaxError, ValueError) as exc:
         raise XmlError(reason="not_xml") from exc
     tree = root.getroottree()
-    if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
+    about: Any = tree.docinfo
+    if about.doctype or about.internalDTD is not None:
         raise XmlError(reason="doctype")
     if next(root.iter(etree.Entity), None) is not None:
         raise XmlError(reason="entity")
@@ -49,14 +50,14 @@ def elements_with_id(root: etree._Element, wanted: str) -> list[etree._Element]:
 
 def elements(root: etree._Element) -> Iterator[etree._Element]:
     """The elements below and with ``root``, without comments and instructions."""
-    return (node for node in root.iter() if isinstance(node.tag, str))
+    return root.iter("*")
 
 
 def has_instructions(tree: etree._ElementTree) -> bool:
     """Whether processing instructions stand beside the root (a style sheet, for one)."""
     root = tree.getroot()
     beside = (*root.itersiblings(), *root.itersiblings(preceding=True))
-    return any(node.tag is etree.ProcessingInstruction for node in beside)
+    return any(isinstance(node, etree._ProcessingInstruction) for node in beside)
 
 
 class SignxmlMixin:

@@ -24,7 +24,7 @@ SHORT, EXTENDED = ReplyLimits(256, 0), ReplyLimits(256, 65536)
     ("limits", "most"), [(SHORT, 20), (EXTENDED, 8)], ids=["short", "extended"]
 )
 def test_pdf_with_the_ca_certificate_stays_below_the_figure(limits: ReplyLimits, most: int) -> None:
-    """myna-sign takes 34 [MYNA-SIGN]."""
+    """The rival myna-sign takes 34 (a count of its source)."""
     emulated = load_card("hanako", at=AT)
     with Card(VirtualConnection(emulated, limits)) as card:
         before = emulated.apdus

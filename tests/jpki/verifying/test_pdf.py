@@ -265,7 +265,7 @@ def test_form_filled_between_two_signatures_is_signed_by_the_second(
 
 
 def test_certification_against_changes_is_held(key: DigestSigner, tmp_path: Path) -> None:
-    """[DocMDP] of the certifier forbids even what a later signer signs."""
+    """DocMDP of the certifier forbids even what a later signer signs."""
     wanted = PdfSignatureMetadata(
         field_name="Certification", certify=True, docmdp_permissions=MDPPerm.NO_CHANGES
     )
