@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -153,6 +155,39 @@ def _careful(bed: Bed) -> Callable[[bytes], object]:
     return check
 
 
+# What a command of one certificate does, beyond importing the package; times in seconds, KiB.
+COLD = """
+import re, sys, time
+import jpki
+used = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before, begin = used(), time.process_time()
+from datetime import datetime
+from pathlib import Path
+from jpki.certificate import Environment
+from jpki.validation import TrustStore, Validator
+from jpki.validation.crl_index import CrlIndexStore
+folder, at = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[3])
+trust = TrustStore(Environment.TEST, [path.read_bytes() for path in folder.glob("*.root")])
+validator = Validator(trust, crl_store=CrlIndexStore(sys.argv[2]), at=at)
+assert validator.validate((folder / "one.der").read_bytes()).outcome == "valid"
+print(time.process_time() - begin, used() - before)
+"""
+
+
+def _cold(folder: Path, bed: Bed, rounds: int) -> tuple[float, float]:
+    """Milliseconds and MiB of the first certificate in a fresh process: medians."""
+    (folder / "one.der").write_bytes(bed.certificates[0])
+    for n, anchor in enumerate(bed.trust.anchors):
+        (folder / f"{n}.root").write_bytes(anchor.certificate.der)
+    words = [sys.executable, "-c", COLD, str(folder), str(bed.store), AT.isoformat()]
+    found = []
+    for _ in range(rounds):
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        found.append([float(number) for number in done.stdout.split()])
+    seconds, kib = (statistics.median(numbers) for numbers in zip(*found, strict=True))
+    return seconds * 1e3, kib / 1024
+
+
 def measure(report: _bench.Report, quick: bool) -> None:
     """Rates against what ``openssl speed`` says before and after."""
     entries, count, rounds = (100_000, 500, 5) if quick else (1_000_000, 3000, 15)
@@ -172,6 +207,9 @@ def measure(report: _bench.Report, quick: bool) -> None:
             if family is Family.AUTH:
                 rival = _rate(_cryptography(bed.ca), bed.certificates, rounds)
                 report.add("cryptography, parsing and checks, no list", rival, "/s", rival=True)
+                took, memory = _cold(folder, bed, rounds)
+                report.add("first certificate of a fresh process", took, "ms", limit=100)
+                report.add("its memory, above import jpki", memory, "MiB", limit=40)
                 rival = _openssl(folder, bed, 5)
                 report.add("openssl verify with that list", rival, "/s", rival=True)
             for label, part in _parts(bed):
