@@ -21,7 +21,7 @@ from jpki.certificate.kinds import Environment
 from jpki.errors import CrlStoreError
 
 MARKER: Final = "jpki-crl-store.json"
-SCHEMA: Final = "jpki.crl_store/1"
+FORMAT: Final = "jpki-crl-store-1"
 NEW: Final = ".new-"
 _LOCK: Final = "lock"
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -54,7 +54,7 @@ class Folder:
                 raise CrlStoreError(path=str(path), reason="not_a_store")
             with _alone(path):
                 if not is_store(path):
-                    content = {"schema": SCHEMA, "environment": environment.value}
+                    content = {"format": FORMAT, "environment": environment.value}
                     write(path / MARKER, [json.dumps(content).encode() + b"\n"])
         except OSError as exc:
             raise unwritable(path, exc) from exc
@@ -75,7 +75,7 @@ class Folder:
     def _marked(self) -> Environment:
         try:
             content = json.loads(self.read(MARKER, 1 << 16))
-            if content["schema"] != SCHEMA:
+            if content["format"] != FORMAT:
                 raise CrlStoreError(path=str(self.path), reason="other_version")
             return Environment(content["environment"])
         except (ValueError, KeyError, TypeError, OSError) as exc:

@@ -107,8 +107,8 @@ def test_files_are_private(pki: SynthPki, put: Put, path: Path) -> None:
         "",
         "{}",
         "[]",
-        '{"schema": "jpki.crl_store/2"}',
-        '{"schema": "jpki.crl_store/1", "environment": "x"}',
+        '{"format": "jpki-crl-store-2"}',
+        '{"format": "jpki-crl-store-1", "environment": "x"}',
     ],
 )
 def test_a_marker_that_cannot_be_read(tmp_path: Path, content: str) -> None:
