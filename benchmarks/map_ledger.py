@@ -24,16 +24,17 @@ ENTRY = Entry(
     obtained="presentation",
 )  # fmt: skip
 _PAGE = 500
+_AT_ONCE = 1_000  # entries in a transaction
 
 
 def _fill(bench: Bench, entries: int) -> None:
     ledger = Ledger(open_keys(bench.key_file))
 
     def work(connection: Connection) -> None:
-        for _ in range(min(entries, 50_000)):
+        for _ in range(_AT_ONCE):
             ledger.append(connection, ENTRY, now=NOW)
 
-    for _ in range(max(1, entries // 50_000)):
+    for _ in range(entries // _AT_ONCE):
         bench.map.store.change(work)
 
 

@@ -98,10 +98,23 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that changes nothing."""
-        with by_cause(), self.engine.connect() as connection:
+        with by_cause(), self._answering() as connection:
             reader = connection.execution_options(**{READ_ONLY: True})
             with reader.begin():
                 yield reader
+
+    def _answering(self) -> Connection:
+        """A connection that is alive: those from before a restart of the server are replaced."""
+        connection = self.engine.connect()
+        try:
+            connection.connection.cursor().execute("SELECT 1")
+            connection.connection.rollback()
+        except self.engine.dialect.loaded_dbapi.Error:
+            connection.invalidate()
+            connection.close()
+            self.engine.dispose()
+            return self.engine.connect()
+        return connection
 
     def change(self, work: Callable[[Connection], _T]) -> _T:
         """Do ``work`` in one transaction: all of it is kept, or nothing.
