@@ -97,14 +97,13 @@ def general_validator(
     from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
     from jpki.verifying.sources import read_certificates, read_crls
 
-    policies = tuple(map(_policy, policy))
     refuse_stores(asked.crl)
     mode = RevocationMode(asked.revocation or "require")
     wanted = mode is not RevocationMode.NONE
     anchors, crls, environment = _general_anchors(session, asked)
     answers, client = _ocsp(session, asked, asked.ocsp if wanted else None)
     options = GeneralOptions(
-        policies=policies,
+        policies=policy,
         explicit_policy=require_explicit_policy,
         inhibit_mapping=inhibit_policy_mapping,
         inhibit_any=inhibit_any_policy,
@@ -139,11 +138,12 @@ def _general_anchors(
     return anchors, trust.crls, trust.store.environment
 
 
-def _policy(oid: str) -> str:
-    """A policy as the library takes it, which has a word for anyPolicy. Raises UsageFault."""
-    if not re.fullmatch(r"[012](\.(0|[1-9][0-9]*)){1,40}", oid):
-        raise UsageFault("usage_value", option="--policy")
-    return "any_policy" if oid == "2.5.29.32.0" else oid
+def accepted_policies(oids: tuple[str, ...]) -> tuple[str, ...]:
+    """``--policy`` as the library takes it, which has a word for anyPolicy. Raises UsageFault."""
+    for oid in oids:
+        if not re.fullmatch(r"[012](\.(0|[1-9][0-9]*)){1,40}", oid):
+            raise UsageFault("usage_value", option="--policy")
+    return tuple("any_policy" if oid == "2.5.29.32.0" else oid for oid in oids)
 
 
 def _ocsp(

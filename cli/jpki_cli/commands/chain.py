@@ -11,7 +11,7 @@ from jpki_cli.clicks import Moment, OneOf, UsageFault, argument, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH, validation_options
 from jpki_cli.session import Session
-from jpki_cli.validation import Asked, general_validator, material
+from jpki_cli.validation import Asked, accepted_policies, general_validator, material
 from jpki_cli.verdicts import finish
 
 # Options that mean something to the general profile only.
@@ -45,6 +45,7 @@ def check(session: Session, certificate: Path, **given: Any) -> Exit:
         for name, value in general.items():
             if value:
                 raise UsageFault("usage_other_profile", option=f"--{name.replace('_', '-')}")
+    general["policy"] = accepted_policies(general["policy"])
     leaf, *rest = read_certificates([certificate])
     if given["profile"] == "rfc5280":
         validator = general_validator(session, asked, rest, **general)
