@@ -97,6 +97,21 @@ def test_what_is_added_is_something(bench: Bench) -> None:
     assert len(statements) == len(other[1])
 
 
+def test_how_many_statements_a_resolve_takes(bench: Bench) -> None:
+    """What `benchmarks/map_resolve.py` rests on: every one more is a way to the server and back."""
+    who = holder()
+    bench.ask(who, Operation.ENROL)
+    presentation = bench.map.verify(bench.evidence(who, Operation.RESOLVE))
+    with watched(bench) as statements:
+        assert bench.map.resolve(presentation, bench.asker()).outcome is Outcome.RESOLVED
+    kinds = [statement.split()[0] for statement, _ in statements]
+    look_up = ["UPDATE", "SELECT", "SELECT"]  # the challenge, the person, the end of the chain
+    if bench.url.startswith("sqlite"):
+        assert kinds == ["BEGIN", *look_up, "INSERT", "INSERT", "UPDATE"]
+    else:
+        assert kinds == [*look_up, "WITH"]
+
+
 def test_a_revoked_card_of_a_suppressed_person(bench: Bench) -> None:
     who, _ = suppressed(bench)
     stranger = holder()
