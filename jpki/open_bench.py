@@ -38,7 +38,7 @@ from jpki.mapping.policy_file import load_policy
 from jpki.mapping.report import latest
 from jpki.mapping.service import Map, open_map
 from jpki.open import VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
-from jpki.open_kiosk import reader_port, serve_terminal
+from jpki.open_kiosk import listening, reader_port, serve_terminal, served
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
 from jpki_apdu.errors import CardError
@@ -303,25 +303,12 @@ class Demonstration:
 
     def _serve_half(self, token: str) -> str:
         """The town's server half, on loopback, for the terminal's own token."""
-        import uvicorn
-
         from jpki.kiosk.server.app import server_app
         from jpki.kiosk.server.terminals import Terminals, token_digest
 
-        listener = self._opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        config = uvicorn.Config(
-            server_app(self.town.half, Terminals({token_digest(token): TERMINAL})),
-            log_config=None, access_log=False, lifespan="off", ws="none",
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-
-        def stop() -> None:
-            server.should_exit = True
-            thread.join(5)
-
-        self._opened.callback(stop)
+        listener = self._opened.enter_context(listening("127.0.0.1", 0))
+        app = server_app(self.town.half, Terminals({token_digest(token): TERMINAL}))
+        self._opened.enter_context(served(app, listener))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     def _open_town(self, url: str, folder: Path) -> Town:

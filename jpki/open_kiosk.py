@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ from jpki.open import open_card
 from jpki_apdu.errors import ReaderUriError
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.reader import ReaderPort
     from jpki.kiosk.server.app import HalfOf
@@ -64,13 +67,11 @@ def serve_terminal(
     limits: Limits | None = None,
     ready: Callable[[Terminal], None] = lambda _: None,
 ) -> None:
-    """Run a terminal and its page until it is told to stop (SIGINT, SIGTERM).
+    """Run a terminal and its page until a signal's exception ends it.
 
     ``settings``: as for ``flows_of``, asked for each presentation. ``listener``: a socket on
     loopback that listens. ``bench``: of a demonstration. ``ready``: called when it runs.
     """
-    import uvicorn
-
     from jpki.kiosk.child import ChildProcess
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.web.app import Front, Pages
@@ -79,23 +80,61 @@ def serve_terminal(
     origin = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
     first = [flow.first_screen for flow in flows_of(settings()).values()]
     pages = Pages(Front(first, test), origin)
+    panel = None if bench is None else BenchPages(bench, pages.csrf)
     terminal = Terminal(
         reader,
         lambda: ChildProcess(MODULE, {**settings(), "origin": origin}),
         pages.views.publish,
         limits=limits,
     )
+    with served(pages.app(() if panel is None else panel.routes()), listener) as thread:
+        terminal.start()
+        try:
+            ready(terminal)
+            thread.join()
+        finally:
+            pages.views.close()
+            if bench is not None:
+                bench.states.close()
+            terminal.close()
+
+
+@contextmanager
+def served(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    most: int = 50,
+) -> Iterator[threading.Thread]:
+    """Serve an application as long as the block lasts, from the thread that comes back.
+
+    ``tls``: certificate and key (PEM). ``most``: connections at once. Raises
+    ConfigurationError (``tls``).
+    """
+    import ssl
+
+    import uvicorn
+
     config = uvicorn.Config(
-        pages.app(BenchPages(bench, pages.csrf).routes() if bench is not None else ()),
-        log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
-        timeout_graceful_shutdown=1, limit_concurrency=50,
+        app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
+        timeout_graceful_shutdown=1, timeout_keep_alive=10, limit_concurrency=most,
+        ssl_certfile=None if tls is None else str(tls[0]),
+        ssl_keyfile=None if tls is None else str(tls[1]),
     )  # fmt: skip
-    terminal.start()
     try:
-        ready(terminal)
-        uvicorn.Server(config).run(sockets=[listener])
+        config.load()
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigurationError("tls", path=str(tls[0] if tls else "")) from exc
+    server = uvicorn.Server(config)
+    # Not in the main thread: there uvicorn would take the signals, and send them once more.
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        yield thread
     finally:
-        terminal.close()
+        server.should_exit = True
+        thread.join(5)
 
 
 def serve_half(
@@ -105,34 +144,20 @@ def serve_half(
     tls: tuple[Path, Path] | None,
     ready: Callable[[str], None],
 ) -> None:
-    """Run a server half until it is told to stop (SIGINT, SIGTERM).
+    """Run a server half until a signal's exception ends it.
 
     ``terminals``: token to actor. ``tls``: certificate and key (PEM). ``ready``: called with
     the URL. Raises ConfigurationError (``port_taken``, ``tls``).
     """
-    import ssl
-
-    import uvicorn
-
     from jpki.kiosk.server.app import server_app
     from jpki.kiosk.server.terminals import Terminals, token_digest
 
     names = {token_digest(token): name for token, name in terminals.items()}
-    config = uvicorn.Config(
-        server_app(half_of, Terminals(names)),
-        log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
-        timeout_graceful_shutdown=2, timeout_keep_alive=10, limit_concurrency=500,
-        ssl_certfile=None if tls is None else str(tls[0]),
-        ssl_keyfile=None if tls is None else str(tls[1]),
-    )  # fmt: skip
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(path=str(tls[0] if tls else ""), reason="tls") from exc
-    with listening(*address) as listener:
+    app = server_app(half_of, Terminals(names))
+    with listening(*address) as listener, served(app, listener, tls=tls, most=500) as thread:
         scheme = "http" if tls is None else "https"
         ready(f"{scheme}://{address[0]}:{listener.getsockname()[1]}")
-        uvicorn.Server(config).run(sockets=[listener])
+        thread.join()
 
 
 @contextmanager
@@ -142,7 +167,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family)
     except OSError as exc:
-        raise ConfigurationError(path=f"{host}:{port}", reason="port_taken") from exc
+        raise ConfigurationError("port_taken", path=f"{host}:{port}") from exc
     with listener:
         yield listener
 

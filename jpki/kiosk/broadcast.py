@@ -18,6 +18,7 @@ class Broadcast(Generic[T]):
         self._lock = threading.Lock()
         self._value = value
         self._version = 0
+        self._closed = False
         self._watchers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     @property
@@ -30,22 +31,32 @@ class Broadcast(Generic[T]):
         with self._lock:
             self._value = value
             self._version += 1
-            for watcher in tuple(self._watchers):
-                loop, event = watcher
-                try:
-                    loop.call_soon_threadsafe(event.set)
-                except RuntimeError:
-                    self._watchers.discard(watcher)
+            self._wake()
+
+    def close(self) -> None:
+        """Let all who watch go: nothing will change any longer."""
+        with self._lock:
+            self._closed = True
+            self._wake()
+
+    def _wake(self) -> None:
+        for watcher in tuple(self._watchers):
+            loop, event = watcher
+            try:
+                loop.call_soon_threadsafe(event.set)
+            except RuntimeError:
+                self._watchers.discard(watcher)
 
     async def changes(self, heartbeat: float = 15.0) -> AsyncIterator[T | None]:
-        """The value now and after each change; None each ``heartbeat`` seconds without one."""
+        """The value now and after each change, until ``close``; None each ``heartbeat`` seconds
+        without one."""
         event = asyncio.Event()
         watcher = (asyncio.get_running_loop(), event)
         with self._lock:
             self._watchers.add(watcher)
         seen = -1
         try:
-            while True:
+            while not self._closed:
                 event.clear()
                 with self._lock:
                     value, version = self._value, self._version

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ from jpki_cli.texts import t
 from jpki_cli.validation import Asked
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.server.app import HalfOf
     from jpki.mapping.service import Map
@@ -43,13 +47,13 @@ FLOWS = ("konbini",)
 @option("--idle", metavar="S", type=Seconds(), default=60)
 @option("--total", metavar="S", type=Seconds(), default=300)
 def serve(session: Session, demo: bool, port: int, idle: float, total: float, **given: Any) -> None:
-    from jpki.kiosk.machine import Limits
     from jpki.open_kiosk import listening
 
     session.trust_from_command_line()
     _check(session, demo, given)
-    limits = Limits(idle=idle, total=total)
-    with listening("127.0.0.1", port) as listener:  # no page of a terminal is for others
+    limits = _limits(idle, total)
+    # No page of a terminal is for others: it listens on loopback, whatever is asked for.
+    with _until_stopped(session), listening("127.0.0.1", port) as listener:
         if demo:
             _demo(session, listener, limits, given)
         else:
@@ -69,6 +73,34 @@ def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
         raise UsageFault("usage_kiosk_server")
 
 
+def _limits(idle: float, total: float) -> Limits:
+    """Raises UsageFault."""
+    from jpki.kiosk.machine import Limits
+
+    if not (idle > 0 and total > 0):
+        raise UsageFault("usage_kiosk_limit")
+    return Limits(idle=idle, total=total)
+
+
+@contextmanager
+def _until_stopped(session: Session) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are an orderly end here, also before anything is served."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    # A browser that hangs on is cut off at the end; uvicorn's complaint is for --debug.
+    if not session.given.get("debug"):
+        logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    try:
+        yield
+    except KeyboardInterrupt:
+        session.say(t("cli.kiosk_stopped"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _demo(session: Session, listener: socket.socket, limits: Limits, given: dict[str, Any]) -> None:
     from jpki.open_bench import Demonstration
 
@@ -85,10 +117,9 @@ def _terminal(
 ) -> None:
     from jpki.open_kiosk import reader_port, serve_terminal
 
-    token = files.read_input(given["token_file"], limit=_TOKEN_LIMIT).decode("ascii").strip()
     settings = {
         "server": given["server"],
-        "token": token,
+        "token": _read_token(given["token_file"]),
         "ca": None if given["ca"] is None else str(given["ca"]),
         "policy": given["policy"],
         "flows": FLOWS,
@@ -111,6 +142,7 @@ def _say_ready(session: Session, listener: socket.socket, *, bench: bool) -> Non
                 "schema": "jpki.kiosk_serve/1",
                 "url": url,
                 "bench": f"{url}bench" if bench else None,
+                "check": f"{url}check" if bench else None,
                 "test": session.trust == "test",
             }
         )
@@ -119,6 +151,7 @@ def _say_ready(session: Session, listener: socket.socket, *, bench: bool) -> Non
     screen.line(t("cli.kiosk_ready", url=url))
     if bench:
         screen.line(t("cli.kiosk_bench", url=f"{url}bench"))
+        screen.line(t("cli.kiosk_check", url=f"{url}check"))
     screen.line(t("cli.kiosk_stop"))
 
 
@@ -152,7 +185,7 @@ def half(
     demand_extra()
     tls = _tls(host, given.pop("tls_cert"), given.pop("tls_key"))
     names = dict(map(_named, terminals))
-    with ExitStack() as opened:
+    with _until_stopped(session), ExitStack() as opened:
         if demo:
             half_of = opened.enter_context(_demo_town(session, given))
         else:
@@ -203,8 +236,17 @@ def _named(line: str) -> tuple[str, str]:
     name, _, path = line.partition("=")
     if not name or not path:
         raise UsageFault("usage_kiosk_terminal")
-    read = files.read_input(Path(path), limit=_TOKEN_LIMIT).decode("ascii", "replace").strip()
-    return read, name
+    return _read_token(Path(path)), name
+
+
+def _read_token(path: Path) -> str:
+    """Raises UsageFault, InputFileError."""
+    from jpki.kiosk.server.terminals import TOKEN_SIZE
+
+    token = files.read_input(path, limit=_TOKEN_LIMIT).decode("ascii", "replace").strip()
+    if len(token) < TOKEN_SIZE or not token.isascii() or not token.isprintable():
+        raise UsageFault("usage_kiosk_token")
+    return token
 
 
 def _say_half(session: Session, url: str) -> None:

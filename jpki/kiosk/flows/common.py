@@ -14,14 +14,14 @@ from jpki.verifying.login import respond
 def first_screen(flow: str, policy: Policy, service: str, purpose: str) -> FirstScreen:
     """What is said before a card is asked for, as the policy has it.
 
-    Raises ConfigurationError (``no_purpose``, ``no_alternative_path``): such a flow does
+    Raises ConfigurationError (``flow_no_purpose``, ``flow_no_alternative_path``): such a flow does
     not start (R16).
     """
     found = policy.find(service, purpose)[1]
     if found is None:
-        raise ConfigurationError(path=policy.name, reason="no_purpose")
+        raise ConfigurationError("flow_no_purpose", path=policy.name)
     if not any(words.strip() for words in found.alternative_path.values()):
-        raise ConfigurationError(path=policy.name, reason="no_alternative_path")
+        raise ConfigurationError("flow_no_alternative_path", path=policy.name)
     return FirstScreen(flow, found.id, article(found.legal_basis), found.alternative_path)
 
 

@@ -50,7 +50,7 @@ class HttpServerHalf:
         secure = parts.scheme == "https"
         plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
         if not parts.hostname or not (secure or plain) or parts.username or parts.password:
-            raise ConfigurationError(path=url.partition("@")[2] or url, reason="server_url")
+            raise ConfigurationError("server_url", path=url.partition("@")[2] or url)
         self._host, self._port = parts.hostname, parts.port
         self._context = (context or ssl.create_default_context()) if secure else None
         self._token = token

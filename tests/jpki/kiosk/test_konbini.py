@@ -166,7 +166,7 @@ def test_at_the_floor_nobody_is_asked_for_a_pin(place: Town) -> None:
 def test_a_policy_without_the_purpose_does_not_start(place: Town) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Konbini(place.half(), load_policy("library"), StubCoins())
-    assert caught.value.values["reason"] == "no_purpose"
+    assert caught.value.code == "flow_no_purpose"
 
 
 def test_the_first_screen_names_another_way_and_the_article(place: Town) -> None:
