@@ -68,7 +68,7 @@ class Partition:
         hashes = facts.blocks * facts.width
         self._key_hashes = tables[hashes : hashes + facts.blocks * _HASH]
         self._place_hashes = tables[hashes + facts.blocks * _HASH :]
-        self._firsts = _numbers(tables[:hashes], facts.width)
+        self._firsts = list(_numbers(tables[:hashes], facts.width))
         self._key_octets = view[at.keys : at.keys + facts.count * facts.width]
         self._place_octets = view[at.offsets : at.end]
         self._keys = _numbers(self._key_octets, facts.width)
