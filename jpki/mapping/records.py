@@ -134,9 +134,7 @@ def find(
 
 def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Found:
     """Whom a pseudonym of ``service`` names; a suppressed person only as ``hidden``."""
-    row = BY_PSEUDONYM.run(
-        connection, {"pseudonym": pseudonym, "service": service}
-    ).one_or_none()
+    row = BY_PSEUDONYM.run(connection, {"pseudonym": pseudonym, "service": service}).one_or_none()
     if row is None:
         raise KeyFileError(reason="no_keys_for_service", service=service)
     if row.handle is None:
