@@ -211,6 +211,8 @@ class _LongNumbers(Sequence[int]):
 
     def __getitem__(self, index: int) -> int:  # type: ignore[override]
         begin = index * self._width
+        if begin >= len(self._octets):
+            raise IndexError(index)
         return int.from_bytes(self._octets[begin : begin + self._width], "big")
 
 

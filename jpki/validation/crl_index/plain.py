@@ -31,7 +31,7 @@ _WORDS: Final = "I" if array("I").itemsize == 4 else "L"
 # How much of a list is looked at together (octets): little enough for the processor's cache.
 _CHUNK: Final = 1 << 18
 # How many pairs are sorted at once: what bounds the memory.
-_RUN: Final = 1 << 20
+_RUN: Final = 1 << 18
 # How much of a list is read entry by entry after one that is not of the usual form (octets).
 _STRETCH: Final = 1 << 16
 # A float with this bit and any below it set is positive and an ordinary number.
