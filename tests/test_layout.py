@@ -165,7 +165,9 @@ def test_the_library_does_not_print_prompt_exit_or_set_up_logging() -> None:
     )
     found = []
     for path in LIBRARY:
-        if path.name == "generate.py":  # run by developers; not imported by anything
+        # One is run by developers, the other is the main program of a presentation's process,
+        # which ends it without flushing, saving or handing on anything.
+        if path.name == "generate.py" or path.parts[-2:] == ("kiosk", "worker.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and forbidden.match(ast.unparse(node.func)):
