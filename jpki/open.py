@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 VIRTUAL, REPLAY = "virtual", "replay"
 
+TEST_ISSUER = "JPKI-SYNTH-ISSUER"
+"""Id of the key by which JPKI-SYNTH issues documents."""
+
 ANSWER_LIMIT = 30.0
 """Seconds a card may take for one answer. A signature takes about one [inferred]."""
 
@@ -301,7 +304,8 @@ def load_trust(
     """What ``--trust NAME`` brings.
 
     ``production``: the six pinned roots; their certificates come from ``ca_files`` or the
-    card. ``test``: JPKI-SYNTH's roots (the P-384 ones too), CV keys and CRLs as of ``at``.
+    card. ``test``: JPKI-SYNTH's roots (the P-384 ones too), CV keys, CRLs as of ``at``, TSA and
+    issuer of documents.
     ``jlis-test``: the roots J-LIS lends, from ``ca_files``. Anything else is a file or folder
     whose certificates are the anchors. Raises InputFileError, TrustRootError.
     """
@@ -321,13 +325,22 @@ def load_trust(
 def _test_trust(at: datetime | None) -> TrustMaterial:
     from jpki.emulator import populate
     from jpki.synth import SynthPki
+    from jpki.synth.keystore import stored_ec_key
     from jpki.synth.tsa import tsa_certificate
+    from jpki.verifying.issued import IssuerKey
 
     pki = SynthPki(at)
     populate(pki)
     anchors = (*pki.trust_anchors(), *pki.next_trust_anchors())
     crls = (*pki.crls(), *pki.next_crls())
-    return TrustMaterial(TrustStore(Environment.TEST, anchors), pki.cv_ca_keys(), crls, (tsa_certificate(),))
+    issuer = stored_ec_key("document-issuer").public_key()
+    return TrustMaterial(
+        TrustStore(Environment.TEST, anchors),
+        pki.cv_ca_keys(),
+        crls,
+        (tsa_certificate(),),
+        (IssuerKey(TEST_ISSUER, issuer, Environment.TEST),),
+    )
 
 
 __all__ = [

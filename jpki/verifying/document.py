@@ -12,6 +12,7 @@ from typing import Final
 
 from jpki.errors import InputFileError
 from jpki.verdict import Check, Outcome, Verdict, combine
+from jpki.verifying.issued import MAX_FILE, Statement, is_issued
 from jpki.verifying.judge import Judge
 
 _HEAD: Final = 4096  # bytes that are looked at to tell what a file is
@@ -25,6 +26,7 @@ class DocumentFormat(StrEnum):
     XML = "xml"
     RAW = "raw"
     REPORT = "report"
+    ISSUED = "issued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class DocumentVerdict:
 
     ``legal``: False where another's signature is verified under production trust without a
     declared verifier; every output is then headed as no legal verification (17条).
+    ``statement``: what an issued document states, if its issuer's signature is good.
     """
 
     format: DocumentFormat
@@ -59,6 +62,7 @@ class DocumentVerdict:
     legal: bool
     signatures: tuple[SignatureVerdict, ...]
     checks: tuple[Check, ...] = ()
+    statement: Statement | None = field(default=None, repr=False)
 
     @property
     def outcome(self) -> Outcome:
@@ -99,6 +103,7 @@ _VERIFIERS: Final[Mapping[DocumentFormat, str]] = {
     DocumentFormat.XML: "jpki.verifying.xml:verify_file",
     DocumentFormat.RAW: "jpki.verifying.raw:verify_file",
     DocumentFormat.REPORT: "jpki.verifying.report:verify_file",
+    DocumentFormat.ISSUED: "jpki.verifying.issued_file:verify_file",
 }
 
 
@@ -113,6 +118,8 @@ def detect_format(head: bytes) -> DocumentFormat | None:
         return DocumentFormat.XML
     if text.startswith(b"{") and b"jpki.verification_report/1" in head:
         return DocumentFormat.REPORT
+    if text.startswith(b"eyJ"):  # the head of a JWS: {" in base64url
+        return DocumentFormat.ISSUED
     return None
 
 
@@ -123,6 +130,9 @@ def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     its own form; MissingExtraError.
     """
     found = DocumentFormat.RAW if wanted.signature else detect_format(_head(wanted.path))
+    # The mark of an issued document lies anywhere in it.
+    if found is DocumentFormat.PDF and is_issued(_head(wanted.path, MAX_FILE)):
+        found = DocumentFormat.ISSUED
     if found is None:
         raise InputFileError(path=str(wanted.path), reason="no_signed_format")
     named = (DocumentFormat.RAW, DocumentFormat.REPORT, DocumentFormat.PDF)
@@ -134,10 +144,10 @@ def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     return verifier(wanted, judge)
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, size: int = _HEAD) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD)
+            return file.read(size)
     except FileNotFoundError as exc:
         raise InputFileError(path=str(path), reason="not_found") from exc
     except OSError as exc:

@@ -13,6 +13,7 @@ from jpki.errors import CertificateError
 from jpki.validation.path import check_validity
 from jpki.validation.validator import Validator
 from jpki.verdict import Check, Outcome, Verdict
+from jpki.verifying.issued import IssuerKey
 from jpki.verifying.material import TrustMaterial, ValidationOptions
 
 
@@ -21,7 +22,7 @@ class Judge:
 
     ``family``: which key has to have signed; a document is signed with the sign key.
     ``tsa``: DER of the time stamp authorities' roots or own certificates; what they stamped
-    is believed. ``history``: SHA-1 is looked at as it was long ago, not refused.
+    is believed. ``issuers``: keys of who issues documents. ``history``: SHA-1 is looked at as it was long ago, not refused.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Judge:
         *,
         family: Family = Family.SIGN,
         tsa: Iterable[bytes] = (),
+        issuers: Iterable[IssuerKey] = (),
         history: bool = False,
     ) -> None:
         self._trust = trust
         self._options = options
         self.family = family
         self.tsa = tuple(dict.fromkeys((*trust.tsa, *tsa)))
+        self.issuers = (*trust.issuers, *issuers)
         self.history = history
         self._named: Certificate | None = None
         self._validators: dict[datetime | None, Validator] = {}
@@ -47,8 +50,9 @@ class Judge:
         Raises CertificateError.
         """
         made = Judge(
-            self._trust, self._options, family=self.family, tsa=self.tsa, history=self.history
-        )
+            self._trust, self._options, family=self.family, tsa=self.tsa, issuers=self.issuers,
+            history=self.history,
+        )  # fmt: skip
         made._named = parse_certificate(certificate)
         return made
 

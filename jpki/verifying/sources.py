@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from jpki.certificate.files import load_certificates, load_crls
-from jpki.errors import CertificateError, InputFileError, RevocationDataError
+from jpki.certificate.kinds import Environment
+from jpki.errors import (
+    CertificateError,
+    InputFileError,
+    IssuedDocumentError,
+    RevocationDataError,
+)
+from jpki.verifying.issued import MAX_TOKEN, IssuerKey, parse_issuer_key
 
 MAX_CERTIFICATE_FILE = 16 * 1024 * 1024
 MAX_REVOCATION_FILE = 512 * 1024 * 1024
@@ -29,6 +36,17 @@ def read_crls(paths: Iterable[Path | str]) -> tuple[bytes, ...]:
 def read_ocsp(paths: Iterable[Path | str]) -> tuple[bytes, ...]:
     """OCSP answers (DER, one a file) in ``paths``. Raises InputFileError."""
     return tuple(_all(paths, _one_der, MAX_CERTIFICATE_FILE))
+
+
+def read_issuers(paths: Iterable[Path], environment: Environment) -> tuple[IssuerKey, ...]:
+    """Keys of issuers of documents (JWK, one a file). Raises InputFileError."""
+    keys = []
+    for path in paths:
+        try:
+            keys.append(parse_issuer_key(read_file(path, MAX_TOKEN), environment))
+        except IssuedDocumentError as exc:
+            raise InputFileError(path=str(path), reason=str(exc.values["reason"])) from exc
+    return tuple(keys)
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -24,6 +24,8 @@ from jpki_cli.validation import Asked, material
 @option("--key", metavar="KEY", type=OneOf("sign", "auth"), default="sign")
 @option("--tsa-ca", metavar="F", multiple=True, type=PATH)
 @option("--history", is_flag=True)
+@option("--issuer", metavar="F", multiple=True, type=PATH)
+@option("--reveal", metavar="WHAT", type=OneOf("content"))
 @report_options
 @validation_options
 @option("--at", metavar="TIME", type=Moment())
@@ -31,7 +33,7 @@ def verify(session: Session, path: Path, **given: Any) -> Exit:
     from jpki.certificate.kinds import Family
     from jpki.verifying.document import Wanted, verify_document
     from jpki.verifying.judge import Judge
-    from jpki.verifying.sources import read_certificates
+    from jpki.verifying.sources import read_certificates, read_issuers
 
     asked = Asked.from_options(given)
     if given["signature"] is not None and given["certificate"] is None:
@@ -44,6 +46,7 @@ def verify(session: Session, path: Path, **given: Any) -> Exit:
         options,
         family=Family(given["key"]),
         tsa=read_certificates(given["tsa_ca"]),
+        issuers=read_issuers(given["issuer"], trust.store.environment),
         history=given["history"],
     )
     wanted = Wanted(
@@ -51,4 +54,4 @@ def verify(session: Session, path: Path, **given: Any) -> Exit:
     )
     found = verify_document(wanted, judge)
     report.write(session, found, [path, given["content"], given["signature"]])
-    return show_document(session, found)
+    return show_document(session, found, reveal=given["reveal"] == "content")
