@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jpki.card_map import PinKind
-from jpki_cli.pin_desk import PinDesk, refuse_early
+from jpki_cli.pin_desk import PinDesk
 from jpki_cli.render import rfc3339
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -39,7 +39,7 @@ def answer(
     from jpki.verifying.login import respond
 
     counter = card.pins.counter(pin_of(key))
-    refuse_early(counter, last_try=last_try)
+    counter.demand_try(last_try=last_try)
     pin = desk.take(counter)
     return respond(card, asked, pin, now=now, family=Family(key), last_try=last_try)
 

@@ -78,19 +78,6 @@ def question(counter: PinCounter) -> str:
     return t("cli.ask_pin_tries", kind=kind, n=counter.attempts_left, most=counter.max_tries) + " "
 
 
-def refuse_early(counter: PinCounter, *, last_try: bool) -> None:
-    """Before anybody types a PIN: raise if it could not be presented anyway."""
-    from jpki.card.pin import PinState
-    from jpki.errors import PinBlockedError, PinError, PinLastTryError
-
-    if counter.state is PinState.ABSENT:
-        raise PinError(counter.kind, None, "pin_absent", application=counter.application_name)
-    if counter.state is PinState.BLOCKED:
-        raise PinBlockedError(counter.kind, 0)
-    if counter.attempts_left == 1 and not last_try:
-        raise PinLastTryError(counter.kind, 1)
-
-
 def present(
     card: Card,
     desk: PinDesk,
@@ -104,7 +91,7 @@ def present(
         value = desk.of_kind(kind)
     else:
         counter = card.pins.counter(kind, application)
-        refuse_early(counter, last_try=last_try)
+        counter.demand_try(last_try=last_try)
         value = desk.take(counter)
     return card.pins.verify(kind, value, application=application, last_try=last_try)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jpki.card_map import PinKind
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import UsageFault
-from jpki_cli.pin_desk import PinDesk, refuse_early
+from jpki_cli.pin_desk import PinDesk
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 
@@ -86,7 +86,7 @@ def _unlocked(key: CardKey, desk: PinDesk, last_try: bool) -> AbstractContextMan
         value = desk.of_kind(key.kind)
     else:
         counter = key.counter()
-        refuse_early(counter, last_try=last_try)
+        counter.demand_try(last_try=last_try)
         value = desk.take(counter)
     return nullcontext(key.unlock(value, last_try=last_try))
 

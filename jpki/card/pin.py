@@ -103,6 +103,18 @@ class PinCounter:
     max_tries: int
     state: PinState
 
+    def demand_try(self, *, last_try: bool = False) -> None:
+        """Raise if the PIN could not be presented now: to be asked before anybody enters it.
+
+        Raises PinError ``pin_absent``, PinBlockedError, PinLastTryError (unless ``last_try``).
+        """
+        if self.state is PinState.ABSENT:
+            raise PinError(self.kind, None, "pin_absent", application=self.application_name)
+        if self.state is PinState.BLOCKED:
+            raise PinBlockedError(self.kind, 0)
+        if self.attempts_left == 1 and not last_try:
+            raise PinLastTryError(self.kind, 1)
+
 
 def _counter(rule: PinRule, application: Application, sw: StatusWord) -> PinCounter:
     """What the answer to a status query means."""
@@ -298,14 +310,9 @@ class PinGuard:
             raise PinError(kind, None, "pin_absent", application=application.name)
         sw = self._query(kind, application)
         before = self._counter(kind, application, sw)
-        if before.state is PinState.ABSENT:
-            raise PinError(kind, None, "pin_absent", application=application.name)
-        if before.state is PinState.BLOCKED:
-            raise PinBlockedError(kind, 0)
         if before.state is PinState.UNKNOWN:
             raise status_error(sw, _VERIFY)
-        if before.attempts_left == 1 and not last_try:
-            raise PinLastTryError(kind, 1)
+        before.demand_try(last_try=last_try)
         return before
 
     def _present(

@@ -16,6 +16,7 @@ from jpki.errors import (
     IssuedDocumentError,
     NoCertificateError,
     NotOurCardError,
+    NotPermittedError,
     PinBlockedError,
     PinError,
     PinFormatError,
@@ -25,7 +26,7 @@ from jpki.errors import (
     UnsupportedTokenError,
 )
 from jpki.kiosk.server.half import Answer, ServerHalfError
-from jpki.kiosk.visit import CancelledError, Close, Ending
+from jpki.kiosk.visit import CancelledError, Close, Ending, ExpiredError
 from jpki.mapping.answers import Outcome
 from jpki_apdu.errors import (
     CardError,
@@ -37,6 +38,7 @@ from jpki_apdu.errors import (
 
 _SIMPLE: Final[tuple[tuple[type[Coded], Close, str], ...]] = (
     (CancelledError, Close.REFUSED, "cancelled"),
+    (ExpiredError, Close.FAILED, "expired"),
     (PinFormatError, Close.FAILED, "pin_format"),
     (ChallengeError, Close.FAILED, "clock"),  # expired or not yet issued: a clock is wrong
     (NoCertificateError, Close.FAILED, "no_certificate"),
@@ -81,6 +83,8 @@ def ending_of(error: Exception) -> Ending:
         return Ending(Close.FAILED, _SERVER.get(error.code, "server_refused"))
     if isinstance(error, IssuedDocumentError) and error.values.get("reason") == "not_registered":
         return Ending(Close.REFUSED, "not_registered")
+    if isinstance(error, NotPermittedError):
+        return Ending(Close.REFUSED, "refused", error.values)
     for kind, close, code in _SIMPLE:
         if isinstance(error, kind):
             return Ending(close, code)

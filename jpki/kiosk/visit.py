@@ -27,6 +27,12 @@ class CancelledError(JpkiError):
     default_code = "kiosk_cancelled"
 
 
+class ExpiredError(JpkiError):
+    """The certificate on the card has ended. Found before any PIN; nothing was presented."""
+
+    default_code = "kiosk_expired"
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One thing to choose. ``id`` also names its words (``kiosk.option.ID``) and its picture."""
@@ -140,25 +146,21 @@ class Visit:
     desk: Desk
     clock: Callable[[], datetime] = _now
 
-    def present_pin(self, kind: PinKind) -> None:
-        """Ask for a PIN and present it: counter first, one entry, at most one VERIFY.
+    def ask_pin(self, kind: PinKind) -> bytearray:
+        """Ask for a PIN that the caller presents once; counter first.
 
-        At or below the floor nothing is asked and nothing is presented, whoever stands
-        there: a terminal has no ``--last-try``. Raises PinError, CancelledError.
+        Raises PinError, CancelledError.
+
+        At or below the floor nothing is asked, whoever stands there: a terminal has no
+        ``--last-try``.
         """
         counter = self.card.pins.counter(kind)
-        refuse_at_floor(counter)
-        self.card.pins.verify(kind, self.desk.pin(counter))
+        counter.demand_try()
+        return self.desk.pin(counter)
 
-
-def refuse_at_floor(counter: PinCounter) -> None:
-    """Refuse before the person enters anything. Raises PinBlockedError, PinLastTryError."""
-    from jpki.errors import PinBlockedError, PinLastTryError
-
-    if counter.attempts_left == 0:
-        raise PinBlockedError(counter.kind, 0)
-    if counter.attempts_left == 1:
-        raise PinLastTryError(counter.kind, 1)
+    def present_pin(self, kind: PinKind) -> None:
+        """Ask for a PIN and present it: one entry, at most one VERIFY. Raises as ask_pin."""
+        self.card.pins.verify(kind, self.ask_pin(kind))
 
 
 class Flow(Protocol):

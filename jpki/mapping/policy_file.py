@@ -46,7 +46,7 @@ from jpki.mapping.prohibitions import SERIAL_LIKE
 MAX_SIZE = 262144  # bytes; a preset has about 3000
 PRESETS = (
     "konbini", "library", "vital", "shelter", "watch", "points", "eligibility", "city-id",
-    "phone", "school", "age", "kyc", "entry", "staff", "refusals",
+    "phone", "school", "age", "kyc", "entry", "staff", "counter", "refusals",
 )  # fmt: skip
 KINDS: Mapping[str, Family] = {"signature": Family.SIGN, "authentication": Family.AUTH}
 RETENTION = re.compile(r"none|until-revoked|until-withdrawn|[1-9][0-9]? years?")

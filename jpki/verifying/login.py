@@ -35,13 +35,31 @@ def respond(
     challenge, or one that is not yet issued, is refused before the PIN (ChallengeError
     ``expired``, ``not_yet_issued``). Raises PinError, TransportError.
     """
+    _demand_in_time(challenge, now)
+    card.pins.verify(_key(family), pin, last_try=last_try)
+    return respond_again(card, challenge, now=now, family=family)
+
+
+def respond_again(
+    card: Card, challenge: Challenge, *, now: datetime, family: Family = Family.AUTH
+) -> Response:
+    """Sign one more ``challenge`` under the PIN that was presented to this card before.
+
+    Raises as ``respond``, and SecurityStatusError ``key_needs_pin``; no PIN is presented.
+    """
+    _demand_in_time(challenge, now)
+    certificate = card.jpki.certificate("sign" if family is Family.SIGN else "auth")
+    signature = card.jpki.authenticate(challenge.signed_text(), _key(family))
+    return Response(challenge, certificate, signature)
+
+
+def _key(family: Family) -> KeyKind:
+    return PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
+
+
+def _demand_in_time(challenge: Challenge, now: datetime) -> None:
     if challenge.is_expired(now):
         raise ChallengeError(reason="expired")
-    kind: KeyKind = PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
-    card.pins.verify(kind, pin, last_try=last_try)
-    certificate = card.jpki.certificate("sign" if family is Family.SIGN else "auth")
-    signature = card.jpki.authenticate(challenge.signed_text(), kind)
-    return Response(challenge, certificate, signature)
 
 
 def check_signature(certificate_der: bytes, signature: bytes, data: bytes) -> Check:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,11 @@ def verify_file(wanted: Wanted, judge: Judge) -> DocumentVerdict:
         raise InputFileError(path=str(wanted.path), reason=reason) from exc
     if not found:
         raise InputFileError(path=str(wanted.path), reason="xml_not_signed")
+    return verify_signatures(found, judge)
+
+
+def verify_signatures(found: Sequence[XmlSignature], judge: Judge) -> DocumentVerdict:
+    """The verdict on signatures that were read. Never raises for what they hold."""
     verdicts = tuple(_judged(one, number, judge) for number, one in enumerate(found, 1))
     return DocumentVerdict(DocumentFormat.XML, judge.environment.value, judge.legal, verdicts)
 

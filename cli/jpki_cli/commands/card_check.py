@@ -14,7 +14,7 @@ from jpki_cli.clicks import OneOf, UsageFault, command, option
 from jpki_cli.commands.pin import counter_json, tries
 from jpki_cli.errors import Exit, exit_of
 from jpki_cli.options import card_options, pin_options, validation_options, with_option
-from jpki_cli.pin_desk import PinDesk, kinds, refuse_early
+from jpki_cli.pin_desk import PinDesk, kinds
 from jpki_cli.progress import Progress
 from jpki_cli.render import (
     attribute_lines,
@@ -133,7 +133,7 @@ def _source(
     """Asks when the check gets there, and not if the PIN could not be presented anyway."""
 
     def give(counter: PinCounter) -> bytearray:
-        refuse_early(counter, last_try=last_try)
+        counter.demand_try(last_try=last_try)
         progress.clear()
         return desk.take(counter)
 

@@ -11,7 +11,7 @@ from jpki.card_map import PinKind
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import UsageFault, command
 from jpki_cli.options import card_options, kind_argument, pin_options
-from jpki_cli.pin_desk import PinDesk, present, question, refuse_early
+from jpki_cli.pin_desk import PinDesk, present, question
 from jpki_cli.prompts import wipe
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -119,7 +119,7 @@ def change(
     ):
         head = head_of(opened)
         before = opened.card.pins.counter(wanted)
-        refuse_early(before, last_try=last_try)
+        before.demand_try(last_try=last_try)
         old, new = _old_and_new(session, desk, before)
         after = opened.card.pins.change(wanted, old, new, last_try=last_try)
         if session.json:

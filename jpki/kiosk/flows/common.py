@@ -1,47 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that flows share: the first screen from the policy, and one answered challenge."""
+"""Steps that flows share: the first screen and the decision by the policy, answered challenges."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from jpki.card.token import Presence
 from jpki.card_map import PinKind
-from jpki.errors import ConfigurationError
+from jpki.certificate import parse_certificate
+from jpki.certificate.kinds import Family
+from jpki.errors import ConfigurationError, NoCertificateError, NotPermittedError
 from jpki.kiosk.server.half import Answer, Errand, ServerHalf
-from jpki.kiosk.visit import FirstScreen, Visit, refuse_at_floor
-from jpki.mapping.policy import LegalBasis, Policy
-from jpki.verifying.login import respond
+from jpki.kiosk.visit import CancelledError, ExpiredError, FirstScreen, Page, Visit
+from jpki.mapping.decision import decide
+from jpki.mapping.policy import Operation, Policy, Purpose
+from jpki.mapping.request import Request
+from jpki.verifying.challenge import Challenge
+from jpki.verifying.login import respond, respond_again
+from jpki_apdu.errors import SecurityStatusError
 
 
-def first_screen(flow: str, policy: Policy, service: str, purpose: str) -> FirstScreen:
-    """What is said before a card is asked for, as the policy has it.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a flow stands in a policy. ``actor``: this terminal, by the policy's words."""
 
-    Raises ConfigurationError (``flow_no_purpose``, ``flow_no_alternative_path``): such a flow does
-    not start (R16).
+    policy: Policy
+    service: str
+    purpose: str
+    actor: str = ""
+
+    def found(self) -> Purpose:
+        """The purpose. Raises ConfigurationError ``flow_no_purpose``."""
+        found = self.policy.find(self.service, self.purpose)[1]
+        if found is None:
+            raise ConfigurationError("flow_no_purpose", path=self.policy.name)
+        return found
+
+    def first_screen(self, flow: str) -> FirstScreen:
+        """What is said before a card is asked for, as the policy has it.
+
+        Raises ConfigurationError ``flow_no_purpose``, ``flow_no_alternative_path`` (R16).
+        """
+        found = self.found()
+        if not any(words.strip() for words in found.alternative_path.values()):
+            raise ConfigurationError("flow_no_alternative_path", path=self.policy.name)
+        return FirstScreen(flow, found.id, str(found.legal_basis or ""), found.alternative_path)
+
+    def errand(self, operation: Operation, *, reference: str = "") -> Errand:
+        """What is asked of the server half."""
+        return Errand(self.service, self.purpose, operation, reference)
+
+    def demand(self, visit: Visit, operation: Operation, items: Collection[str] = ()) -> None:
+        """Have the policy decide on what only this terminal does, before any PIN.
+
+        Raises NotPermittedError with rule and article.
+        """
+        request = Request(
+            operation, self.actor, visit.clock(), self.service, self.purpose, items=frozenset(items)
+        )
+        decision = decide(self.policy, request)
+        if not decision.allowed:
+            raise NotPermittedError(
+                rule=decision.rule, article=decision.article, reason=decision.code
+            )
+
+
+def demand_yes(visit: Visit, page: Page) -> None:
+    """Show a page; who says no has stopped. Raises CancelledError."""
+    if not visit.desk.confirm(page):
+        raise CancelledError
+
+
+def demand_certificate(visit: Visit, family: Family) -> None:
+    """Refuse before the PIN a card whose certificate is not there or has ended.
+
+    The sign certificate's dates are read only after its PIN. Raises NoCertificateError,
+    ExpiredError, CertificateError, CardError.
     """
-    found = policy.find(service, purpose)[1]
-    if found is None:
-        raise ConfigurationError("flow_no_purpose", path=policy.name)
-    if not any(words.strip() for words in found.alternative_path.values()):
-        raise ConfigurationError("flow_no_alternative_path", path=policy.name)
-    return FirstScreen(flow, found.id, article(found.legal_basis), found.alternative_path)
+    if family is Family.SIGN:
+        if visit.card.jpki.availability().sign is Presence.ABSENT:
+            raise NoCertificateError(which="sign")
+        return
+    try:
+        certificate = parse_certificate(visit.card.jpki.certificate("auth"))
+    except SecurityStatusError:
+        return  # a phone gives it after the PIN
+    if certificate.not_after < visit.clock():
+        raise ExpiredError
 
 
-def article(basis: LegalBasis | None) -> str:
-    """Act and article as one text; empty where the policy names none."""
-    return "" if basis is None else f"{basis.act}{basis.article}"
-
-
-def login(visit: Visit, server: ServerHalf, errand: Errand) -> Answer:
-    """One errand with the auth certificate: challenge, counter, PIN, signature, answer.
+def login(
+    visit: Visit, server: ServerHalf, errand: Errand, *, family: Family = Family.AUTH
+) -> Answer:
+    """One errand with a certificate: challenge, certificate, counter, PIN, signature, answer.
 
     The challenge comes before the PIN, so that a server that is down costs nobody an entry.
-    Raises PinError, CancelledError, CardError, ServerHalfError.
+    Raises PinError, CancelledError, CardError, ServerHalfError, and as demand_certificate.
     """
     challenge = server.challenge(errand)
-    counter = visit.card.pins.counter(PinKind.AUTH)
-    refuse_at_floor(counter)
-    pin = visit.desk.pin(counter)
+    kind = PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
+    demand_certificate(visit, family)
+    pin = visit.ask_pin(kind)
     visit.desk.progress("sign", 0, 2)
-    response = respond(visit.card, challenge, pin, now=visit.clock())
+    response = respond(visit.card, challenge, pin, now=visit.clock(), family=family)
+    visit.desk.progress("ask_server", 1, 2)
+    answer = server.present(errand, response)
+    visit.desk.progress("ask_server", 2, 2)
+    return answer
+
+
+def login_again(
+    visit: Visit,
+    server: ServerHalf,
+    errand: Errand,
+    *,
+    family: Family = Family.AUTH,
+    challenge: Challenge | None = None,
+) -> Answer:
+    """One more errand under the PIN that was presented: nobody enters it twice.
+
+    ``challenge``: of this errand, where it was asked for before the PIN. Raises as login.
+    """
+    challenge = challenge or server.challenge(errand)
+    visit.desk.progress("sign", 0, 2)
+    response = respond_again(visit.card, challenge, now=visit.clock(), family=family)
     visit.desk.progress("ask_server", 1, 2)
     answer = server.present(errand, response)
     visit.desk.progress("ask_server", 2, 2)

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from jpki.kiosk.documents.contents import DocumentKind
 from jpki.kiosk.endings import ending_of_answer
-from jpki.kiosk.flows.common import first_screen, login
-from jpki.kiosk.server.half import Answer, Errand, ServerHalf
+from jpki.kiosk.flows.common import Place, login
+from jpki.kiosk.server.half import Answer, ServerHalf
 from jpki.kiosk.server.local import PURPOSES
 from jpki.kiosk.visit import CancelledError, Close, Ending, Line, Option, Page, Question, Visit
 from jpki.mapping.answers import Outcome
@@ -52,16 +52,14 @@ class Konbini:
     ) -> None:
         self._server = server
         self._coins = coins
-        self._service = service
-        purpose = PURPOSES[DocumentKind.RESIDENCE]
-        self.first_screen = first_screen(self.id, policy, service, purpose)
+        self._places = {kind: Place(policy, service, purpose) for kind, purpose in PURPOSES.items()}
+        self.first_screen = self._places[DocumentKind.RESIDENCE].first_screen(self.id)
 
     def run(self, visit: Visit) -> Ending:
         """As the Protocol has it."""
         options = tuple(Option(kind.value, kind.value) for kind in DocumentKind)
         kind = DocumentKind(visit.desk.choose(Question("document", options)))
-        errand = Errand(self._service, PURPOSES[kind], Operation.RESOLVE)
-        answer = login(visit, self._server, errand)
+        answer = login(visit, self._server, self._places[kind].errand(Operation.RESOLVE))
         if answer.outcome is not Outcome.RESOLVED:
             return ending_of_answer(answer)
         if kind not in answer.fees:

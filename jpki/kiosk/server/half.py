@@ -32,11 +32,17 @@ class ServerHalfError(JpkiError):
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What a presentation is for, by the policy's words."""
+    """What a presentation is for, by the policy's words.
+
+    ``reference``: the organisation's own, under which evidence is kept; else empty.
+    ``guardian``: who presents is a child's guardian, who agrees to it (R14).
+    """
 
     service: str
     purpose: str
     operation: Operation
+    reference: str = ""
+    guardian: bool = False
 
 
 @dataclass(frozen=True, slots=True)

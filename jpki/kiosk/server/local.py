@@ -17,9 +17,10 @@ from jpki.kiosk.records import ResidentRecords
 from jpki.kiosk.server.half import Answer, Errand, ServerHalfError
 from jpki.kiosk.server.tickets import Ticket, TicketDesk
 from jpki.mapping.answers import Outcome, Resolution
+from jpki.mapping.card_answer import RereadEvidence
 from jpki.mapping.ledger import now_utc
 from jpki.mapping.policy import Operation
-from jpki.mapping.presentation import Evidence
+from jpki.mapping.presentation import Evidence, Presentation, Rejected
 from jpki.mapping.service import Map
 from jpki.mapping.sitting import Asker
 from jpki.verdict import Verdict
@@ -49,11 +50,15 @@ Watcher = Callable[[Verdict, Resolution], None]
 """Is told of every presentation: the verdict on it, and what the map answered."""
 
 
+ContractEnd = Callable[[str], datetime]
+"""When the contract of a reference ends; the years of keeping count from then."""
+
+
 class LocalServer:
     """A ServerHalf for one terminal. Several may share a map, an office and a ticket desk.
 
     ``origin``: what challenges are bound to. ``terminal``: the actor the policy knows.
-    ``watcher``: for a demonstration's bench.
+    ``watcher``: for a demonstration's bench. ``contract_end``: without it no evidence is kept.
     """
 
     def __init__(
@@ -66,7 +71,9 @@ class LocalServer:
         tickets: TicketDesk | None = None,
         clock: Callable[[], datetime] = now_utc,
         watcher: Watcher | None = None,
+        contract_end: ContractEnd | None = None,
     ) -> None:
+        self._contract_end = contract_end
         self._watcher = watcher
         self._map = table
         self._office = office
@@ -79,19 +86,47 @@ class LocalServer:
         """As the Protocol has it; also raises MapError."""
         if self._map.policy.find(errand.service, errand.purpose, errand.operation)[1] is None:
             raise ServerHalfError("errand_unknown")
+        if errand.operation is Operation.KEEP_EVIDENCE:
+            self._contract_ends(errand)  # refused before anybody enters a password
         return self._map.issue_challenge(
             errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
         )
 
     def present(self, errand: Errand, response: Response) -> Answer:
         """As the Protocol has it; also raises MapError."""
+        asker = Asker(
+            actor=self._terminal, service=errand.service, purpose=errand.purpose,
+            minor=errand.guardian, guardian=errand.guardian or None,
+        )  # fmt: skip
+        if errand.operation is Operation.RECHECK:
+            evidence = RereadEvidence(response.challenge, response.certificate, response.signature)
+            return self._answer(errand, self._map.reread(evidence, asker))
         presentation = self._map.verify(Evidence(response))
-        asker = Asker(actor=self._terminal, service=errand.service, purpose=errand.purpose)
-        deed = self._map.enrol if errand.operation is Operation.ENROL else self._map.resolve
-        resolution = deed(presentation, asker)
+        resolution = self._deed(errand, response, presentation, asker)
         if self._watcher is not None:
             self._watcher(presentation.verdict, resolution)
         return self._answer(errand, resolution)
+
+    def _deed(
+        self,
+        errand: Errand,
+        response: Response,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+    ) -> Resolution:
+        """What the errand asks of the map, for who presented. Raises ServerHalfError."""
+        match errand.operation:
+            case Operation.ENROL:
+                return self._map.enrol(presentation, asker)
+            case Operation.RESOLVE:
+                return self._map.resolve(presentation, asker)
+            case Operation.KEEP_EVIDENCE:
+                return self._map.keep_evidence(
+                    presentation, asker, evidence=Evidence(response), reference=errand.reference,
+                    ends=self._contract_ends(errand),
+                )  # fmt: skip
+            case _:
+                raise ServerHalfError("errand_unknown")
 
     def document(self, ticket: str, kind: DocumentKind) -> bytes:
         """As the Protocol has it; also raises IssuedDocumentError (``not_registered``)."""
@@ -116,6 +151,11 @@ class LocalServer:
             raise ServerHalfError("ticket_unknown")
         content = content_of(kind, record)
         return issue_document(content, office.issuer, now=self._clock(), font=office.font)
+
+    def _contract_ends(self, errand: Errand) -> datetime:
+        if self._contract_end is None or not errand.reference:
+            raise ServerHalfError("errand_unknown")
+        return self._contract_end(errand.reference)
 
     def _answer(self, errand: Errand, resolution: Resolution) -> Answer:
         ticket, fees = "", {}

@@ -24,6 +24,10 @@ MAX_REQUEST: Final = 64 * 1024
 MAX_REPLY: Final = 16 * 1024 * 1024
 CHALLENGE, PRESENT, DOCUMENT = "/v1/challenge", "/v1/present", "/v1/document"
 
+OPERATIONS: Final = frozenset(
+    {Operation.ENROL, Operation.RESOLVE, Operation.RECHECK, Operation.KEEP_EVIDENCE}
+)
+"""What a terminal may ask for. All else is the office's own."""
 STATUS: Final[Mapping[str, int]] = {
     "request_malformed": 400,
     "errand_unknown": 400,
@@ -50,6 +54,8 @@ def errand_object(errand: Errand) -> dict[str, object]:
         "service": errand.service,
         "purpose": errand.purpose,
         "operation": errand.operation.value,
+        "reference": errand.reference,
+        "guardian": errand.guardian,
     }
 
 
@@ -59,9 +65,13 @@ def read_errand(raw: Mapping[str, Any]) -> Errand:
         operation = Operation(raw["operation"])
     except (KeyError, ValueError):
         raise RequestMalformedError(member="operation") from None
-    if operation not in (Operation.ENROL, Operation.RESOLVE):
+    if operation not in OPERATIONS:
         raise RequestMalformedError(member="operation")
-    return Errand(_text(raw, "service"), _text(raw, "purpose"), operation)
+    reference = _text(raw, "reference") if raw.get("reference") else ""
+    guardian = raw.get("guardian", False)
+    if not isinstance(guardian, bool):
+        raise RequestMalformedError(member="guardian")
+    return Errand(_text(raw, "service"), _text(raw, "purpose"), operation, reference, guardian)
 
 
 def read_response(raw: Mapping[str, Any]) -> Response:

@@ -82,7 +82,7 @@ def test_a_resident_gets_the_document(place: Town) -> None:
     ("card", "code"),
     [
         ("taro-moved", "unregistered"),
-        ("jiro-expired", "refused"),
+        ("jiro-expired", "expired"),
         ("blocked", "pin_blocked"),
         ("face-only", "pin_blocked"),
         ("child", "unregistered"),
