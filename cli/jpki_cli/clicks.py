@@ -21,6 +21,8 @@ Tree = Mapping[str, "str | Tree"]
 """Names of commands; ``module:attribute``, or the commands below a noun."""
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     _Type = click.ParamType[Any]
 else:
     _Type = click.ParamType  # not generic in every release that we take
@@ -115,7 +117,9 @@ class Group(_Speaking, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         found = self.get_command(ctx, args[0])
         if found is None:
-            raise UsageFault("usage_no_such_command", ctx, command=ctx.command_path)
+            near = nearest(args[0], self.tree)
+            code = "usage_did_you_mean" if near else "usage_no_such_command"
+            raise UsageFault(code, ctx, command=ctx.command_path, meant=near)
         return args[0], found, args[1:]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -127,6 +131,16 @@ class Group(_Speaking, click.Group):
         module, _, attribute = entry.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that ``word`` may have been meant as; empty if none is near.
+
+    What was typed is not repeated to anybody: it may be a PIN in the wrong place.
+    """
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(known), 1)), "")
 
 
 @click.pass_context
@@ -201,6 +215,13 @@ class OneOf(_Type):
 
     def __init__(self, *allowed: str) -> None:
         self.allowed = allowed
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(word) for word in self.allowed if word.startswith(incomplete)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.allowed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jpki_cli import texts
-from jpki_cli.clicks import UsageFault, label
+from jpki_cli.clicks import UsageFault, label, nearest
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
@@ -118,12 +118,21 @@ def _usage(error: click.ClickException) -> Failure:
         name = error.option_name.partition("=")[0]
         name = name if name.startswith("--") else name[:2]
         message = t("error.usage_no_such_option", option=name)
+        near = nearest(name, _options(error.ctx)) if name.startswith("--") else ""
+        if near:
+            message += " " + t("error.usage_meant_option", option=near)
         return Failure("usage_no_such_option", message, Exit.USAGE)
     if isinstance(error, click.MissingParameter):
         message = t("error.usage_missing", option=label(error.param))
         return Failure("usage_missing", message, Exit.USAGE)
     option = getattr(error, "option_name", None) or label(getattr(error, "param", None))
     return Failure("usage_value", t("error.usage_value", option=option), Exit.USAGE)
+
+
+def _options(ctx: click.Context | None) -> list[str]:
+    """The long options of the command that was called."""
+    parameters = [] if ctx is None else ctx.command.params
+    return [name for each in parameters for name in each.opts if name.startswith("--")]
 
 
 def trace(error: BaseException) -> str:

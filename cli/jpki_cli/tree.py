@@ -8,6 +8,7 @@ from jpki_cli.clicks import Tree
 TREE: Tree = {
     "demo": "jpki_cli.commands.demo:demo",
     "doctor": "jpki_cli.commands.doctor:doctor",
+    "completion": "jpki_cli.commands.completion:completion",
     "reader": {
         "list": "jpki_cli.commands.reader:list_",
         "wait": "jpki_cli.commands.reader:wait",

@@ -11,7 +11,13 @@ from jpki.emulator.population import BUILT_IN, current_crls, load_card, populate
 from jpki.emulator.profile import CardProfile
 from jpki.emulator.profile_file import load_profile, parse_profile
 from jpki.emulator.quirks import Quirks
-from jpki.emulator.timing import TIMINGS, Timing, exchange_seconds, modelled_seconds
+from jpki.emulator.timing import (
+    TIMINGS,
+    Timing,
+    chip_seconds,
+    exchange_seconds,
+    modelled_seconds,
+)
 
 __all__ = [
     "BUILT_IN",
@@ -26,6 +32,7 @@ __all__ = [
     "parse_fault",
     "TIMINGS",
     "Timing",
+    "chip_seconds",
     "exchange_seconds",
     "modelled_seconds",
     "Quirks",

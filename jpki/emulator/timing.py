@@ -116,7 +116,12 @@ def exchange_seconds(exchange: Exchange, timing: Timing) -> float:
         le is not None
     )
     link = timing.seconds(sent) + timing.seconds(exchange.reply + 2)
-    return link + 2 * USB_FRAME + HOST + COMMAND + _chip(header, lc, exchange.reply)
+    return link + 2 * USB_FRAME + HOST + chip_seconds(exchange)
+
+
+def chip_seconds(exchange: Exchange) -> float:
+    """The part of it that the chip takes, whatever the link (seconds)."""
+    return COMMAND + _chip(exchange.header, exchange.lc, exchange.reply)
 
 
 def modelled_seconds(trace: Iterable[Exchange], timing: Timing) -> float:

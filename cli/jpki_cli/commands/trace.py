@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from jpki_cli import texts
-from jpki_cli.clicks import Tree, UsageFault, argument, command, option
+from jpki_cli.clicks import OneOf, Tree, UsageFault, argument, command, option
 from jpki_cli.errors import Exit, worst
 from jpki_cli.options import PATH
 from jpki_cli.session import Session
 from jpki_cli.tree import TREE
+
+LINKS = ("contact", "106", "212", "424", "848")
 
 if TYPE_CHECKING:
     from jpki_apdu.tracing import Recorder
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @option("--replayable", is_flag=True)
 @option("--like", metavar="F", type=PATH)
 @option("--any-length", is_flag=True)
+@option("--time", "link", metavar="LINK", type=OneOf(*LINKS))
 @argument("command", nargs=-1, required=True, metavar="-- COMMAND", type=click.UNPROCESSED)
 def trace(
     session: Session,
@@ -34,6 +37,7 @@ def trace(
     replayable: bool,
     like: Path | None,
     any_length: bool,
+    link: str | None,
     command: tuple[str, ...],
 ) -> int:
     from jpki.open import recorded
@@ -44,7 +48,7 @@ def trace(
     job = _job(command)
     if job[:1] == ["trace"]:
         raise UsageFault("usage_trace_nested")
-    if replayable and like is not None:
+    if replayable and (like is not None or link is not None):
         raise UsageFault("usage_trace_like")
     check_target(out, force=force)
     earlier = read_trace(like) if like is not None else None
@@ -53,6 +57,8 @@ def trace(
         code = run([*_inherited(session), *command], session.app)
     texts.speak(lang)
     _say(session, recorder)
+    if link is not None and recorder.failed is None:
+        _say_time(session, out, link)
     if earlier is not None and recorder.failed is None:
         return _compared(session, earlier, out, code, lengths=not any_length)
     return code
@@ -95,6 +101,21 @@ def _say(session: Session, recorder: Recorder) -> None:
         session.note("recording_written", path=path, n=recorder.commands)
     else:
         session.note("trace_written", path=path, n=recorder.commands)
+
+
+def _say_time(session: Session, out: Path, link: str) -> None:
+    """What the model makes of it: the whole, then the slowest kinds of command."""
+    from jpki.open_timing import modelled_time
+
+    found = modelled_time(out, link)
+    session.note(
+        "trace_time", link=link, seconds=f"{found.seconds:.2f}", commands=found.commands,
+        bytes=found.size, link_seconds=f"{found.link:.2f}", chip_seconds=f"{found.chip:.2f}",
+    )  # fmt: skip
+    for share in found.shares[:5]:
+        session.note(
+            "trace_time_slow", seconds=f"{share.seconds:6.3f}", count=share.count, what=share.what
+        )
 
 
 def _compared(session: Session, earlier: Trace, out: Path, code: int, *, lengths: bool) -> int:
