@@ -28,6 +28,7 @@ from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.half import Answer, Errand, ServerHalf, ServerHalfError
 from jpki.kiosk.server.local import PURPOSES, LocalServer, Office
 from jpki.kiosk.server.tickets import TicketDesk
+from jpki.kiosk.serving import served
 from jpki.kiosk.slot import VirtualSlot
 from jpki.kiosk.visit import Visit
 from jpki.kiosk.web.bench import BenchCard, BenchState
@@ -37,8 +38,8 @@ from jpki.mapping.policy import Operation
 from jpki.mapping.policy_file import load_policy
 from jpki.mapping.report import latest
 from jpki.mapping.service import Map, open_map
-from jpki.open import VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
-from jpki.open_kiosk import listening, reader_port, serve_terminal, served
+from jpki.open import TEST_ISSUER, VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
+from jpki.open_kiosk import listening, reader_port, serve_terminal
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
 from jpki_apdu.errors import CardError
@@ -157,7 +158,7 @@ def _issuer() -> Issuer:
     from jpki.synth.keystore import stored_ec_key
 
     key = stored_ec_key("document-issuer")
-    return Issuer("清瀬市", "清瀬市長", "JPKI-SYNTH-ISSUER", key, Environment.TEST)
+    return Issuer("清瀬市", "清瀬市長", TEST_ISSUER, key, Environment.TEST)
 
 
 def _record(card: EmulatedCard) -> ResidentRecord:
@@ -297,8 +298,8 @@ class Demonstration:
             ready()
 
         serve_terminal(
-            self._port, settings, listener, test=True, bench=self._bench, limits=self._limits,
-            ready=begin,
+            self._port, settings, listener, test=True, bench=self._bench,
+            issuers=[_issuer().public()], clock=self._clock, limits=self._limits, ready=begin,
         )  # fmt: skip
 
     def _serve_half(self, token: str) -> str:

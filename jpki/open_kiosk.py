@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jpki.card import Card
 from jpki.errors import ConfigurationError, MissingExtraError
+from jpki.kiosk.serving import served
+from jpki.mapping.ledger import now_utc
 from jpki.open import open_card
 from jpki_apdu.errors import ReaderUriError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from datetime import datetime
 
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.reader import ReaderPort
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.visit import Flow
     from jpki.kiosk.web.bench import Bench
+    from jpki.verifying.issued import IssuerKey
 
 MODULE: Final = "jpki.open_kiosk"
 
@@ -64,30 +66,39 @@ def serve_terminal(
     *,
     test: bool,
     bench: Bench | None = None,
+    issuers: Sequence[IssuerKey] = (),
+    clock: Callable[[], datetime] = now_utc,
     limits: Limits | None = None,
     ready: Callable[[Terminal], None] = lambda _: None,
 ) -> None:
     """Run a terminal and its page until a signal's exception ends it.
 
     ``settings``: as for ``flows_of``, asked for each presentation. ``listener``: a socket on
-    loopback that listens. ``bench``: of a demonstration. ``ready``: called when it runs.
+    loopback that listens. ``bench``: of a demonstration. ``issuers``: whose documents the page
+    ``/check`` believes, at ``clock``; without any there is no such page. ``ready``: called
+    when it runs.
     """
     from jpki.kiosk.child import ChildProcess
+    from jpki.kiosk.machine import Limits
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.web.app import Front, Pages
     from jpki.kiosk.web.bench import BenchPages
+    from jpki.kiosk.web.check import CheckPages
 
     origin = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
     first = [flow.first_screen for flow in flows_of(settings()).values()]
-    pages = Pages(Front(first, test), origin)
-    panel = None if bench is None else BenchPages(bench, pages.csrf)
+    limits = limits or Limits()
+    pages = Pages(Front(first, test, limits.idle), origin)
+    more = [] if bench is None else BenchPages(bench, pages.csrf).routes()
+    if issuers:
+        more += CheckPages(issuers, clock, pages.csrf).routes()
     terminal = Terminal(
         reader,
         lambda: ChildProcess(MODULE, {**settings(), "origin": origin}),
         pages.views.publish,
         limits=limits,
     )
-    with served(pages.app(() if panel is None else panel.routes()), listener) as thread:
+    with served(pages.app(more), listener) as thread:
         terminal.start()
         try:
             ready(terminal)
@@ -97,44 +108,6 @@ def serve_terminal(
             if bench is not None:
                 bench.states.close()
             terminal.close()
-
-
-@contextmanager
-def served(
-    app: Starlette,
-    listener: socket.socket,
-    *,
-    tls: tuple[Path, Path] | None = None,
-    most: int = 50,
-) -> Iterator[threading.Thread]:
-    """Serve an application as long as the block lasts, from the thread that comes back.
-
-    ``tls``: certificate and key (PEM). ``most``: connections at once. Raises
-    ConfigurationError (``tls``).
-    """
-    import ssl
-
-    import uvicorn
-
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", ws="none", server_header=False,
-        timeout_graceful_shutdown=1, timeout_keep_alive=10, limit_concurrency=most,
-        ssl_certfile=None if tls is None else str(tls[0]),
-        ssl_keyfile=None if tls is None else str(tls[1]),
-    )  # fmt: skip
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError("tls", path=str(tls[0] if tls else "")) from exc
-    server = uvicorn.Server(config)
-    # Not in the main thread: there uvicorn would take the signals, and send them once more.
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        server.should_exit = True
-        thread.join(5)
 
 
 def serve_half(

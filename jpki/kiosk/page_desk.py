@@ -16,6 +16,8 @@ from jpki.kiosk.visit import CancelledError, Ending, Page, Question
 if TYPE_CHECKING:
     from jpki.card.pin import PinCounter
 
+_ASKING = Question | PinEntry | Confirmation | Page
+
 
 class PageDesk:
     """The Desk of a presentation. ``tell`` gets the signals for the terminal.
@@ -30,6 +32,7 @@ class PageDesk:
         self._answered = threading.Event()
         self._lock = threading.Lock()
         self._over = False
+        self._wanted = Signal.CHOICE_WANTED
 
     def choose(self, question: Question) -> str:
         """As the Protocol has it."""
@@ -72,11 +75,17 @@ class PageDesk:
             self._answered.set()
 
     def answer(self, number: int, members: Mapping[str, Any]) -> bool:
-        """Take an answer to the screen of that number. False: it does not fit, or came late."""
+        """Take an answer to the screen of that number. False: it does not fit, or came late.
+
+        ``more`` answers nothing: the person is still there and wants more time.
+        """
         with self._lock:
             screen = self.screens.value
             if number != screen.number or self._answered.is_set():
                 return False
+            if members.get("more") is True and isinstance(screen.content, _ASKING):
+                self._tell(self._wanted)
+                return True
             answer = _answer_to(screen.content, members)
             if answer is None:
                 return False
@@ -90,6 +99,7 @@ class PageDesk:
                 raise CancelledError
             self._show(content)
             self._answered.clear()
+            self._wanted = signal
         self._tell(signal)
         self._answered.wait()
         with self._lock:
@@ -105,7 +115,7 @@ class PageDesk:
 
 def _answer_to(content: Content, members: Mapping[str, Any]) -> object | None:
     """What the members mean as an answer; None where they mean nothing."""
-    if not isinstance(content, Question | PinEntry | Confirmation | Page):
+    if not isinstance(content, _ASKING):
         return None
     if members.get("cancel") is True:
         return CancelledError()

@@ -12,8 +12,10 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from jpki import messages
 from jpki.kiosk.page_desk import PageDesk
 from jpki.kiosk.screens import screen_object
+from jpki.kiosk.serving import TooLargeError, read_body
 from jpki.kiosk.visit import Ending
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 MAX_ANSWER: Final = 4096
-LANGUAGES: Final = ("ja", "ja-easy", "en")
 _PRIVATE: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -99,7 +100,7 @@ class PresentationPages:
         from starlette.responses import StreamingResponse
 
         language = request.query_params.get("lang", "ja")
-        if language not in LANGUAGES:
+        if language not in messages.SPOKEN:
             raise _Refused(400)
         return StreamingResponse(self._stream(language), media_type="text/event-stream")
 
@@ -114,11 +115,12 @@ class PresentationPages:
     async def _answer(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > MAX_ANSWER:
-                raise _Refused(413)
+        try:
+            data = await read_body(request, MAX_ANSWER)
+        except TooLargeError:
+            raise _Refused(413) from None
+        except TimeoutError:
+            raise _Refused(408) from None
         try:
             members = json.loads(data)
             number = members["number"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jpki import messages
+from jpki.kiosk.receipt import receipt
 from jpki.kiosk.visit import Ending, Page, Question
 
 
@@ -131,6 +132,7 @@ def _ending(ending: Ending, language: str) -> dict[str, Any]:
         "code": ending.code,
         "title": messages.text(f"kiosk.close.{ending.close.value}", language),
         "note": messages.text(f"kiosk.ending.{ending.code}", language, **values),
+        "receipt": receipt(ending, language),
         "document": ending.document is not None,
         "media_type": ending.media_type,
     }

@@ -22,6 +22,7 @@ from jpki.kiosk.endings import ending_of
 from jpki.kiosk.machine import Signal
 from jpki.kiosk.page_desk import PageDesk
 from jpki.kiosk.presentation_app import PresentationPages
+from jpki.kiosk.serving import make_server
 from jpki.kiosk.visit import Ending, Flow, Option, Question, Visit
 
 _log = logging.getLogger(__name__)
@@ -108,14 +109,8 @@ class _Worker:
         threading.Timer(_PATIENCE, os._exit, (1,)).start()
 
     def _serve(self, pages: PresentationPages) -> int:
-        import uvicorn
-
         listener = socket.create_server((HOST, 0))
-        config = uvicorn.Config(
-            pages.app(), log_config=None, access_log=False, lifespan="off", ws="none",
-            server_header=False, timeout_keep_alive=5, limit_concurrency=20,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
+        server = make_server(pages.app(), most=20)
         threading.Thread(target=server.run, args=([listener],), daemon=True).start()
         return int(listener.getsockname()[1])
 

@@ -140,6 +140,14 @@ def verify_issued(
         return _unreadable(error, held), None
 
 
+def read_statement(data: bytes) -> Statement | None:
+    """What a file states, whoever signed it: for showing, not for relying on. None: nothing."""
+    try:
+        return _statement(_read(_find(data).statement, TYPE, {})[1])
+    except IssuedDocumentError:
+        return None
+
+
 def verify_statement(
     token: str, keys: Iterable[IssuerKey], *, now: datetime
 ) -> tuple[Verdict, Statement | None]:
@@ -313,7 +321,9 @@ def _binding(raw: dict[str, Any]) -> FileBinding:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
+    if not isinstance(value, str) or len(value) > 256:
+        raise ValueError("text")
+    if not value.replace("\u3000", " ").isprintable():  # names on cards have that space
         raise ValueError("text")
     return value
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jpki import messages
 from jpki.kiosk.broadcast import Broadcast
-from jpki.kiosk.machine import State
+from jpki.kiosk.machine import ANSWER_WANTED, State
 from jpki.kiosk.terminal import View
 from jpki.kiosk.visit import FirstScreen
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 STATIC: Final = Path(__file__).parent / "static"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
-_WORDS: Final = ("cancel", "send", "back", "mix", "yes", "no", "on", "document", "entered")
+_WORDS: Final = (
+    "cancel", "send", "back", "clear", "mix", "yes", "no", "on", "document", "entered", "receipt",
+    "step", "more", "more_note",
+)  # fmt: skip
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -39,11 +42,12 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What the page says before a card is there. ``mark``: shown on every screen, by language
-    (TEST); ``flows``: what can be done here."""
+    """What the page says before a card is there. ``flows``: what can be done here; ``test``:
+    whether every screen says TEST; ``idle``: seconds for an answer, of which it warns."""
 
     flows: Sequence[FirstScreen]
     test: bool = False
+    idle: float = 60.0
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Pages:
             raise MissingExtraError(extra="kiosk") from exc
         routes = [
             Route("/", self._index),
+            Route("/favicon.ico", self._icon),
             Route("/views", self._views),
             Route("/static/{path:path}", self._static),
             *more,
@@ -76,6 +81,9 @@ class Pages:
 
     async def _index(self, request: Request) -> Response:
         return static_file("index.html")
+
+    async def _icon(self, request: Request) -> Response:
+        return static_file("pictures/icon.svg")
 
     async def _static(self, request: Request) -> Response:
         return static_file(request.path_params["path"])
@@ -109,6 +117,7 @@ def view_object(view: View, front: Front, language: str) -> dict[str, Any]:
         "title": messages.text(f"kiosk.state.{view.state.value}", language),
         "note": _note(view, language),
         "alarm": view.state is State.CARD_LEFT,
+        "idle": front.idle if view.state in ANSWER_WANTED else 0,
         "mark": messages.text("kiosk.test_mark", language) if front.test else "",
         "flows": [_flow(first, language) for first in front.flows],
         "words": {name: messages.text(f"kiosk.words.{name}", language) for name in _WORDS},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jpki import messages
 from jpki.errors import JpkiError
 from jpki.kiosk.broadcast import Broadcast
+from jpki.kiosk.serving import TooLargeError, read_body
 from jpki.kiosk.web.app import event, static_file
 from jpki.mapping.report import LedgerLine
 
@@ -118,15 +119,14 @@ class BenchPages:
         from starlette.concurrency import run_in_threadpool
         from starlette.responses import Response
 
-        data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > MAX_ORDER:
-                return Response(status_code=413)
         try:
-            order = json.loads(data)
+            order = json.loads(await read_body(request, MAX_ORDER))
             work = self._work(str(order["do"]), order.get("with"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except TooLargeError:
+            return Response(status_code=413)
+        except TimeoutError:
+            return Response(status_code=408)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Response(status_code=400)
         try:
             await run_in_threadpool(work)

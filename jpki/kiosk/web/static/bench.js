@@ -1,12 +1,6 @@
 // The bench panel: orders go out, and what lies on the bench is shown as it changes.
 "use strict";
 
-const byId = (id) => document.getElementById(id);
-const make = (tag, text) => {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  return element;
-};
 let state = null;
 
 const source = new EventSource("/bench/events");

@@ -2,19 +2,19 @@
 // stored, and a PIN leaves for the process of the presentation alone.
 "use strict";
 
-const byId = (id) => document.getElementById(id);
-const make = (tag, text = "", members = {}) => {
-  const element = Object.assign(document.createElement(tag), members);
-  element.textContent = text;
-  return element;
-};
+const WARNING = 20; // seconds before the end of an idle visit in which more time can be had
+const FORGET_LANGUAGE = 60; // seconds after a visit: the next person is spoken to in Japanese
 
-let language = "ja";
 let view = null; // what the terminal shows
 let watching = null; // the presentation whose screens are read
 let watch = null; // stops the reading of screens
-let shown = ""; // so that the same screen is not drawn twice
+let terminal = null; // stops the reading of views
+let current = null; // the screen of the presentation: an answer names its number
+let shown = ""; // so that the same screen does not take the focus twice
+let typed = null; // takes the keys of a keyboard while there is a pad
 let documentUrl = "";
+let idleTimer = 0;
+let languageTimer = 0;
 
 // Events of a server as an endless answer: EventSource cannot carry the presentation's token.
 async function events(url, headers, signal, take) {
@@ -24,7 +24,7 @@ async function events(url, headers, signal, take) {
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done || signal.aborted) return;
     rest += value;
     const parts = rest.split("\n\n");
     rest = parts.pop();
@@ -36,14 +36,14 @@ async function events(url, headers, signal, take) {
 
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-let terminal = null;
 async function watchTerminal() {
   for (;;) {
     terminal = new AbortController();
+    const { signal } = terminal;
     try {
-      await events(`/views?lang=${language}`, {}, terminal.signal, show);
+      await events(`/views?lang=${language}`, {}, signal, show);
     } catch (error) {
-      if (terminal.signal.aborted) continue; // another language
+      if (signal.aborted) continue; // another language
     }
     await wait(500);
   }
@@ -65,14 +65,15 @@ async function watchPresentation(access) {
 const headers = (access) => ({ "X-Presentation": access.token });
 
 function show(next) {
+  const before = view;
   view = next;
-  document.body.className = next.alarm ? "alarm" : "";
   byId("mark").hidden = !next.mark;
   byId("mark").textContent = next.mark || "";
-  footer(next);
-  const access = next.access;
+  const { access } = next;
   if (access && access.token !== watching) {
+    forgetEntry();
     watching = access.token;
+    current = null;
     if (watch) watch.abort();
     watchPresentation(access);
   }
@@ -80,156 +81,145 @@ function show(next) {
     if (watch) watch.abort();
     watch = null;
     watching = null;
+    current = null;
+    forgetEntry();
     dropDocument();
+    plain(next);
+  } else if (current && before.words.cancel !== next.words.cancel) {
+    draw(current); // its buttons are in the other language
   }
-  if (!access || next.alarm) plain(next);
+  alarm(next);
+  warnBeforeEnd(next);
+  if (next.state === "waiting" && before && before.state !== "waiting") {
+    languageTimer = setTimeout(() => speak("ja", spoken), FORGET_LANGUAGE * 1000);
+  } else if (next.state !== "waiting") clearTimeout(languageTimer);
 }
 
-function footer(next) {
-  const place = byId("footer");
-  place.replaceChildren();
-  for (const flow of next.flows) {
-    place.append(make("p", `${flow.title}: ${flow.article}`));
-    place.append(make("p", flow.alternative));
+// A forgotten card: seen and heard. The outcome of the visit stays readable under it.
+function alarm(next) {
+  const place = byId("alarm");
+  document.body.className = next.alarm ? "alarm" : "";
+  const text = next.alarm ? next.title : "";
+  if (place.textContent === text) return;
+  place.hidden = !next.alarm;
+  place.textContent = text;
+  if (next.alarm) beep();
+}
+
+async function beep() {
+  const sound = new AudioContext();
+  for (let times = 0; times < 30 && view.alarm && sound.state === "running"; times += 1) {
+    const tone = sound.createOscillator();
+    tone.connect(sound.destination);
+    tone.start();
+    tone.stop(sound.currentTime + 0.25);
+    await wait(1000);
   }
+  sound.close();
+}
+
+// A visit ends when nobody answers. Before that, more time can be had (WCAG 2.2.1).
+function warnBeforeEnd(next) {
+  clearTimeout(idleTimer);
+  byId("more").hidden = true;
+  byId("more").replaceChildren();
+  if (!next.idle) return;
+  const warning = Math.min(WARNING, next.idle / 2);
+  idleTimer = setTimeout(() => {
+    const note = next.words.more_note.replace("{n}", Math.round(warning));
+    const more = button(next.words.more, () => answer({ more: true }), "strong");
+    byId("more").append(make("p", note), more);
+    byId("more").hidden = false;
+  }, (next.idle - warning) * 1000);
 }
 
 function screen(kind, title, note, ...content) {
-  const main = byId("screen");
   const text = JSON.stringify([kind, title, note, language]);
-  main.className = kind;
+  byId("screen").className = kind;
   byId("title").textContent = title;
   byId("note").textContent = note || "";
   byId("content").replaceChildren(...content);
   document.title = title;
-  if (text !== shown) main.focus();
+  if (text !== shown) byId("title").focus();
   shown = text;
 }
 
 function plain(next) {
-  const content = [];
-  if (next.state === "waiting") {
-    const list = make("ul", "", { className: "choices" });
-    for (const flow of next.flows) {
-      const item = make("li");
-      const picture = make("img", "", { src: `/static/pictures/${flow.picture}.svg`, alt: "" });
-      item.append(picture, make("p", flow.title));
-      list.append(item);
-    }
-    content.push(list);
+  typed = null;
+  const offers = next.state === "waiting" ? [make("ul", "", { className: "offers" })] : [];
+  for (const flow of offers.length ? next.flows : []) {
+    const words = make("div");
+    words.append(make("h2", flow.title), make("p", flow.article), make("p", flow.alternative));
+    const item = make("li");
+    item.append(picture(flow.picture), words);
+    offers[0].append(item);
   }
-  screen(next.state, next.title, next.note, ...content);
+  screen(next.state, next.title, next.note, ...offers);
 }
 
+const picture = (name) => make("img", "", { src: `/static/pictures/${name}.svg`, alt: "" });
+
 function draw(next) {
-  if (view.alarm) return;
+  current = next;
+  typed = null;
   const drawn = { question, pin, progress, confirm, page, ending }[next.kind](next);
   screen(next.close || next.kind, next.title, next.note, ...drawn);
 }
 
-async function answer(number, members) {
-  for (const button of byId("content").querySelectorAll("button")) button.disabled = true;
+async function answer(members) {
   const { access } = view;
   if (!access) return;
+  const buttons = members.more ? [] : [...byId("content").querySelectorAll("button")];
+  const off = buttons.map((each) => each.disabled);
+  for (const each of buttons) each.disabled = true;
+  const again = () => buttons.forEach((each, place) => { each.disabled = off[place]; });
   try {
-    await fetch(`${access.url}/answer`, {
+    const reply = await fetch(`${access.url}/answer`, {
       method: "POST",
       headers: { ...headers(access), "Content-Type": "application/json" },
-      body: JSON.stringify({ number, ...members }),
+      body: JSON.stringify({ number: current.number, ...members }),
       cache: "no-store",
     });
+    if (!reply.ok) again();
   } catch (error) {
-    // The presentation is over; the terminal's next view says how.
+    again(); // the presentation is over, and the next view says how
   }
 }
 
-function button(words, press, className = "") {
-  const element = make("button", words, { type: "button", className });
-  element.addEventListener("click", press);
-  return element;
-}
-
-const cancel = (next) => button(view.words.cancel, () => answer(next.number, { cancel: true }));
+const cancel = () => button(view.words.cancel, () => answer({ cancel: true }));
 
 function question(next) {
-  const list = make("ul", "", { className: "choices" });
+  const many = next.options.length > 6 ? "choices many" : "choices";
+  const list = make("ul", "", { className: many });
   for (const option of next.options) {
-    const item = make("li");
-    const choice = button("", () => answer(next.number, { choice: option.id }));
-    if (option.picture) {
-      const picture = make("img", "", { src: `/static/pictures/${option.picture}.svg`, alt: "" });
-      choice.append(picture);
-    }
+    const choice = button("", () => answer({ choice: option.id }));
+    if (option.picture) choice.append(picture(option.picture));
     choice.append(make("span", option.words));
     choice.dataset.option = option.id;
+    const item = make("li");
     item.append(choice);
     list.append(item);
   }
-  return [list, cancel(next)];
+  return [list, cancel()];
 }
-
-function shuffled(items) {
-  const mixedUp = [...items];
-  for (let place = mixedUp.length - 1; place > 0; place -= 1) {
-    const other = crypto.getRandomValues(new Uint32Array(1))[0] % (place + 1);
-    [mixedUp[place], mixedUp[other]] = [mixedUp[other], mixedUp[place]];
-  }
-  return mixedUp;
-}
-
-let mixed = false; // whether the digits stand in another order each time
 
 function pin(next) {
-  let entered = "";
-  const dots = make("span", "", { className: "dots", id: "dots" });
-  dots.setAttribute("role", "img");
-  const pad = make("div", "", { className: next.digits ? "pad" : "pad letters" });
-  const send = button(view.words.send, () => {
-    const value = entered;
-    entered = "";
-    answer(next.number, { pin: value });
-  }, "strong");
-  send.id = "send";
-  const look = () => {
-    dots.textContent = "●".repeat(entered.length);
-    dots.setAttribute("aria-label", view.words.entered.replace("{n}", entered.length));
-    send.disabled = entered.length < next.least || entered.length > next.most;
-  };
-  const press = (char) => {
-    if (entered.length < next.most) entered += char;
-    look();
-  };
-  const keys = () => {
-    const digits = [..."1234567890"];
-    const all = next.digits ? digits : [...digits, ..."QWERTYUIOPASDFGHJKLZXCVBNM"];
-    const order = mixed ? shuffled(all) : all;
-    pad.replaceChildren(...order.map((char) => button(char, () => press(char))));
-  };
-  const back = button(view.words.back, () => { entered = entered.slice(0, -1); look(); });
-  const mix = button(view.words.mix, () => {
-    mixed = !mixed;
-    mix.setAttribute("aria-pressed", String(mixed));
-    keys();
-  });
-  mix.setAttribute("aria-pressed", String(mixed));
-  keys();
-  look();
-  const row = make("div", "", { className: "row" });
-  row.append(back, send, mix, cancel(next));
-  return [dots, pad, row];
+  const stop = () => answer({ cancel: true });
+  const pad = pinPad(next, view.words, (value) => answer({ pin: value }), stop);
+  typed = pad.typed;
+  return pad.content;
 }
 
 function progress(next) {
   const bar = make("progress", "", { max: Math.max(next.total, 1) });
   if (next.done > 0) bar.value = next.done;
   bar.setAttribute("aria-label", next.title);
-  return [bar];
+  const words = view.words.step.replace("{total}", next.total).replace("{done}", next.done);
+  return next.total > 1 ? [bar, make("p", words)] : [bar];
 }
 
 function lines(next) {
-  const list = make("dl");
-  for (const line of next.lines) list.append(make("dt", line.label), make("dd", line.value));
-  const content = [list];
+  const content = [terms(next.lines)];
   if (next.image) {
     const source = `data:image/png;base64,${next.image}`;
     content.push(make("img", "", { src: source, alt: next.title, className: "photo" }));
@@ -240,22 +230,30 @@ function lines(next) {
 function confirm(next) {
   const row = make("div", "", { className: "row" });
   row.append(
-    button(view.words.yes, () => answer(next.number, { yes: true }), "strong"),
-    button(view.words.no, () => answer(next.number, { yes: false })),
+    button(view.words.yes, () => answer({ yes: true }), "strong"),
+    button(view.words.no, () => answer({ yes: false })),
+    cancel(),
   );
   return [...lines(next), row];
 }
 
 function page(next) {
-  const go = button(view.words.on, () => answer(next.number, { yes: true }), "strong");
-  return [...lines(next), go, cancel(next)];
+  const row = make("div", "", { className: "row" });
+  row.append(button(view.words.on, () => answer({ yes: true }), "strong"), cancel());
+  return [...lines(next), row];
 }
 
 function ending(next) {
-  if (!next.document) return [];
-  const place = make("p");
-  fetchDocument(next.media_type, place);
-  return [place];
+  const content = [];
+  if (next.receipt.length) {
+    content.push(make("h2", view.words.receipt), terms(next.receipt));
+  }
+  if (next.document) {
+    const place = make("p");
+    fetchDocument(next.media_type, place);
+    content.push(place);
+  }
+  return content;
 }
 
 async function fetchDocument(type, place) {
@@ -264,9 +262,11 @@ async function fetchDocument(type, place) {
   try {
     const reply = await fetch(`${access.url}/document`, { headers: headers(access) });
     if (!reply.ok) return;
+    const data = await reply.arrayBuffer();
     dropDocument();
-    documentUrl = URL.createObjectURL(new Blob([await reply.arrayBuffer()], { type }));
-    const link = make("a", view.words.document, { href: documentUrl, className: "button" });
+    if (!place.isConnected) return; // the card was taken meanwhile
+    documentUrl = URL.createObjectURL(new Blob([data], { type }));
+    const link = make("a", view.words.document, { href: documentUrl, className: "button strong" });
     link.id = "document";
     link.download = "document.pdf";
     place.replaceChildren(link);
@@ -280,21 +280,14 @@ function dropDocument() {
   documentUrl = "";
 }
 
-function speak(next) {
-  language = next;
-  shown = "";
-  document.documentElement.lang = next === "en" ? "en" : "ja";
-  for (const each of document.querySelectorAll("[data-lang]")) {
-    each.setAttribute("aria-pressed", String(each.dataset.lang === next));
-  }
-  if (terminal) terminal.abort();
+// Words come from the servers: both are read again, and say the same in the other language.
+function spoken() {
   if (watch) watch.abort();
-  watching = null;
+  if (terminal) terminal.abort();
+  if (view && view.access) watchPresentation(view.access);
 }
 
-byId("languages").addEventListener("click", (event) => {
-  const chosen = event.target.closest("[data-lang]");
-  if (chosen) speak(chosen.dataset.lang);
-});
-speak("ja");
+document.addEventListener("keydown", (event) => { if (typed) typed(event); });
+onLanguage(spoken);
+speak("ja", spoken);
 watchTerminal();

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An application on a port, as every part of a terminal serves it: patient with nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jpki.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+REQUEST_TIME: Final = 10.0  # seconds for a request's head, and as many for its body
+
+
+class TooLargeError(ValueError):
+    """A body that is longer than it may be."""
+
+
+def make_server(
+    app: Starlette, *, tls: tuple[Path, Path] | None = None, most: int = 50
+) -> uvicorn.Server:
+    """A server for one application; it does not run yet.
+
+    ``tls``: certificate and key (PEM). ``most``: connections at once. Raises
+    ConfigurationError (``tls``).
+    """
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, http=_patient_protocol(), log_config=None, access_log=False, lifespan="off",
+        ws="none", server_header=False, timeout_graceful_shutdown=1, timeout_keep_alive=10,
+        limit_concurrency=most,
+        ssl_certfile=None if tls is None else str(tls[0]),
+        ssl_keyfile=None if tls is None else str(tls[1]),
+    )  # fmt: skip
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigurationError("tls", path=str(tls[0] if tls else "")) from exc
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def served(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    most: int = 50,
+) -> Iterator[threading.Thread]:
+    """Serve an application as long as the block lasts, from the thread that comes back.
+
+    Raises as ``make_server``.
+    """
+    server = make_server(app, tls=tls, most=most)
+    # Not in the main thread: there uvicorn would take the signals, and send them once more.
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join(5)
+
+
+async def read_body(request: Request, most: int) -> bytearray:
+    """A request's body. Raises TooLargeError, TimeoutError (too slow, or given up)."""
+    from starlette.requests import ClientDisconnect
+
+    data = bytearray()
+    try:
+        async with asyncio.timeout(REQUEST_TIME):
+            async for part in request.stream():
+                data += part
+                if len(data) > most:
+                    raise TooLargeError
+    except ClientDisconnect:
+        raise TimeoutError from None
+    return data
+
+
+@cache
+def _patient_protocol() -> type[asyncio.Protocol]:
+    """uvicorn's protocol, but whoever connects and says nothing is cut off."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+    class PatientProtocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(REQUEST_TIME, self._look)
+
+        def _look(self) -> None:
+            if self.transport.is_closing():
+                return
+            cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+            if cycle is None or (cycle.response_complete and self.conn.trailing_data[0]):
+                self.transport.close()
+            else:
+                self.loop.call_later(REQUEST_TIME, self._look)
+
+    return PatientProtocol
