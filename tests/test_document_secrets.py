@@ -6,12 +6,17 @@ The libraries underneath log too, and what a file holds of its signer is shown t
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from document_bench import XML, small_pdf
-from secret_card import CARD, PINS
+from issued import HANAKO, ISSUER
+from jpki.kiosk.documents.contents import DocumentKind, content_of
+from jpki.kiosk.documents.issuing import issue_document
+from secret_card import ADDRESS, CARD, NAME, PINS
 from secret_runs import hits, marks_of, run, run_one
 
 TRUST = "--trust test"
@@ -26,6 +31,10 @@ RUNS = [
     run(f"verify a.signed.pdf {TRUST} --json --debug"),
     run(f"verify a.signed.xml {TRUST} --debug", shows="person"),
     run(f"verify a.signed.xml {TRUST} --json --debug"),
+    run(f"verify issued.pdf {TRUST} --debug"),
+    run(f"verify issued.pdf {TRUST} --json --debug"),
+    run(f"verify issued.pdf {TRUST} --reveal content --debug", shows="person"),
+    run(f"verify issued.jws {TRUST} --debug"),
 ]
 
 
@@ -42,6 +51,11 @@ def test_signed_documents(card_file: Path, tmp_path: Path, monkeypatch: pytest.M
     # Digests are shown; that of this PDF holds no PIN's four digits by chance.
     Path("a.pdf").write_bytes(small_pdf("total"))
     Path("a.xml").write_bytes(XML)
+    person = replace(HANAKO, name=NAME, address=ADDRESS)
+    content = content_of(DocumentKind.RESIDENCE, person)
+    issued = issue_document(content, ISSUER, now=datetime.now(UTC) - timedelta(hours=1))
+    Path("issued.pdf").write_bytes(issued.pdf)
+    Path("issued.jws").write_text(issued.statement)
     for one in RUNS:
         code, out, err, log = run_one(one, card_file, tmp_path, "en")
         assert code == one.exit, (one.command, err)

@@ -62,6 +62,7 @@ def _statement(screen: Screen, stated: Statement, *, reveal: bool) -> None:
         ]
     screen.table(rows)
     if not reveal:
+        screen.line()
         screen.paragraph(t("cli.issued_hidden"))
     screen.line()
 

@@ -22,7 +22,8 @@ class Judge:
 
     ``family``: which key has to have signed; a document is signed with the sign key.
     ``tsa``: DER of the time stamp authorities' roots or own certificates; what they stamped
-    is believed. ``issuers``: keys of who issues documents. ``history``: SHA-1 is looked at as it was long ago, not refused.
+    is believed. ``issuers``: keys of who issues documents. ``history``: SHA-1 is looked at as
+    it was long ago, not refused.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ def test_the_person_is_shown_on_wish_only(cli: Cli, file: Path, document: Issued
     assert hidden["document"]["statement"]["fields"] is None
     assert not any(secret in json.dumps(hidden, ensure_ascii=False) for secret in PERSONAL)
     shown = cli(*words, "--reveal", "content").json["document"]["statement"]
-    assert (shown["number"], shown["fields"]["name"]) == (document.number, "番号 花子")
+    assert (shown["number"], shown["fields"]["name"]) == (document.number, "番号　花子")
     page = cli(*words[:-1], "--reveal", "content").out
     assert all(secret in page for secret in ("花子", "中里五丁目", "妻"))
 

@@ -15,13 +15,13 @@ ISSUER = Issuer(
     "清瀬市", "清瀬市長", "JPKI-SYNTH-ISSUER", stored_ec_key("document-issuer"), Environment.TEST
 )
 HANAKO = ResidentRecord(
-    name="番号 花子",
+    name="番号　花子",
     kana="ばんごう はなこ",
     birth=date(1980, 2, 17),
     sex="女",
     address="東京都清瀬市中里五丁目842番地",
     resident_since=date(2010, 4, 1),
-    head="番号 太郎",
+    head="番号　太郎",
     relation="妻",
     seal=SealRecord(date(2012, 5, 6), "番号"),
     tax=TaxRecord(2026, 3_456_000, 2_345_000, 234_500),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from issued import ISSUER
+from issued import HANAKO, ISSUER
 from jpki.card_map import PinKind
 from jpki.errors import ConfigurationError
 from jpki.kiosk.endings import ending_of
@@ -75,7 +75,7 @@ def test_a_resident_gets_the_document(place: Town) -> None:
     )
     assert verdict.outcome is Outcome.VALID
     assert statement is not None
-    assert ("name", "番号 花子") in statement.fields
+    assert ("name", HANAKO.name) in statement.fields
 
 
 @pytest.mark.parametrize(
