@@ -13,7 +13,7 @@ import logging
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -144,7 +144,12 @@ async def pyhanko(cases: Iterable[Case]) -> set[int]:
     return accepted
 
 
-def test_agreement(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_agreement(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("cases", CASES)
     caplog.set_level(logging.CRITICAL)
     unexplained: list[str] = []
     used: set[tuple[str, str]] = set()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -48,8 +49,11 @@ def test_two_programs_one_card(
 
 
 @pytest.mark.timeout(60 + 2 * INSERTIONS)
-def test_a_watcher_leaks_nothing(reader: VirtualReader, client: Client) -> None:
+def test_a_watcher_leaks_nothing(
+    reader: VirtualReader, client: Client, record_property: Callable[[str, object], None]
+) -> None:
     """Every insertion and removal is seen once, each card is read, and nothing grows."""
+    record_property("cases", INSERTIONS)
     reader.plug("hanako")
     client.ask("readers")
     steady: list[int] = []
