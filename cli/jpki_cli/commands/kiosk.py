@@ -46,12 +46,13 @@ FLOWS = ("konbini",)
 @option("--policy", metavar="PRESET|FILE", default="konbini")
 @option("--idle", metavar="S", type=Seconds(), default=60)
 @option("--total", metavar="S", type=Seconds(), default=300)
-def serve(session: Session, demo: bool, port: int, idle: float, total: float, **given: Any) -> None:
+@option("--left", metavar="S", type=Seconds(), default=10)
+def serve(session: Session, demo: bool, port: int, **given: Any) -> None:
     from jpki.open_kiosk import listening
 
     session.trust_from_command_line()
     _check(session, demo, given)
-    limits = _limits(idle, total)
+    limits = _limits(**{name: given.pop(name) for name in ("idle", "total", "left")})
     # No page of a terminal is for others: it listens on loopback, whatever is asked for.
     with _until_stopped(session), listening("127.0.0.1", port) as listener:
         if demo:
@@ -73,13 +74,13 @@ def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
         raise UsageFault("usage_kiosk_server")
 
 
-def _limits(idle: float, total: float) -> Limits:
+def _limits(**seconds: float) -> Limits:
     """Raises UsageFault."""
     from jpki.kiosk.machine import Limits
 
-    if not (idle > 0 and total > 0):
+    if not all(limit > 0 for limit in seconds.values()):
         raise UsageFault("usage_kiosk_limit")
-    return Limits(idle=idle, total=total)
+    return Limits(**seconds)
 
 
 @contextmanager
