@@ -28,6 +28,7 @@ from jpki.errors import (
 from jpki.kiosk.server.half import Answer, ServerHalfError
 from jpki.kiosk.visit import CancelledError, Close, Ending, ExpiredError
 from jpki.mapping.answers import Outcome
+from jpki.signing.signer import SigningError
 from jpki_apdu.errors import (
     CardError,
     CardRemovedError,
@@ -47,6 +48,7 @@ _SIMPLE: Final[tuple[tuple[type[Coded], Close, str], ...]] = (
     (CardRemovedError, Close.FAILED, "card_gone"),
     (NoCardError, Close.FAILED, "card_gone"),
     (TransportError, Close.FAILED, "card_silent"),
+    (SigningError, Close.FAILED, "not_genuine"),  # the key does not fit its certificate
     (CardDataError, Close.FAILED, "card_unreadable"),
     (CertificateError, Close.FAILED, "card_unreadable"),
     (CardError, Close.FAILED, "card_unreadable"),
@@ -63,11 +65,21 @@ _SERVER: Final[Mapping[str, str]] = {
     "server_nonsense": "server_down",
     "server_busy": "server_busy",
 }
+_CERTIFICATE: Final[Mapping[str, str]] = {
+    "not_in_force": "certificate_ended",
+    "signature_wrong": "not_genuine",
+    "status_unknown": "not_known",
+    "certificate_not_valid": "not_known",
+    "path_not_valid": "not_known",
+    "profile_not_valid": "not_known",
+}
+"""What the map says of a certificate that opens nothing, whatever the rule."""
 CODES: Final = frozenset(
     {code for *_, code in _SIMPLE}
     | {code for _, code in _PINS}
     | set(_SERVER.values())
     | {"pin_absent", "server_refused", "not_registered", "unregistered", "stale", "duplicate"}
+    | set(_CERTIFICATE.values())
     | {"refused", "internal"}
 )
 """Every code of an ending made here. Each has words in each language."""
@@ -95,5 +107,7 @@ def ending_of_answer(answer: Answer) -> Ending:
     """The ending for an answer of the map that opens nothing."""
     if answer.outcome in (Outcome.UNREGISTERED, Outcome.STALE, Outcome.DUPLICATE):
         return Ending(Close.REFUSED, answer.outcome.value, {"reason": answer.reason})
+    if answer.reason in _CERTIFICATE:
+        return Ending(Close.FAILED, _CERTIFICATE[answer.reason])
     values = {"reason": answer.reason, "rule": answer.rule, "article": answer.article}
     return Ending(Close.REFUSED, "refused", values)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from jpki.card_map import PinKind
+from jpki.card_map import Application, PinKind
 from jpki.errors import JpkiError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Visit:
     desk: Desk
     clock: Callable[[], datetime] = _now
 
-    def ask_pin(self, kind: PinKind) -> bytearray:
+    def ask_pin(self, kind: PinKind, application: Application | None = None) -> bytearray:
         """Ask for a PIN that the caller presents once; counter first.
 
         Raises PinError, CancelledError.
@@ -154,13 +154,16 @@ class Visit:
         At or below the floor nothing is asked, whoever stands there: a terminal has no
         ``--last-try``.
         """
-        counter = self.card.pins.counter(kind)
+        counter = self.card.pins.counter(kind, application)
         counter.demand_try()
         return self.desk.pin(counter)
 
-    def present_pin(self, kind: PinKind) -> None:
-        """Ask for a PIN and present it: one entry, at most one VERIFY. Raises as ask_pin."""
-        self.card.pins.verify(kind, self.ask_pin(kind))
+    def present_pin(self, kind: PinKind, application: Application) -> None:
+        """Ask for a PIN of an application and present it: one entry, at most one VERIFY.
+
+        Raises as ask_pin, and what came of it.
+        """
+        self.card.pins.verify(kind, self.ask_pin(kind, application), application=application)
 
 
 class Flow(Protocol):

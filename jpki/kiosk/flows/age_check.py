@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from jpki.card import SurfaceEvidence, check_card_present, check_surface
+from jpki.card import SurfaceEvidence
 from jpki.card.authenticity import CvKeys
 from jpki.card_map import SURFACE_AP, PinKind
 from jpki.dates import is_at_least, japan_day
 from jpki.kiosk.flows.common import Place
-from jpki.kiosk.flows.reading import ending_unless_genuine
+from jpki.kiosk.flows.reading import ending_unless_surface_genuine
 from jpki.kiosk.visit import Close, Ending, Visit
 from jpki.mapping.policy import Operation, Policy
 
@@ -31,16 +31,11 @@ class AgeCheck:
     def run(self, visit: Visit) -> Ending:
         """As the Protocol has it."""
         self._place.demand(visit, Operation.CHECK_AGE, ["of_age"])
-        visit.present_pin(PinKind.BIRTH)
+        visit.present_pin(PinKind.BIRTH, SURFACE_AP)
         visit.desk.progress("read", 0, 1)
         record = visit.card.surface.age()
         evidence = SurfaceEvidence(visit.card.surface.cv_certificate(), age=record)
-        result = check_surface(evidence, self._cv_keys)
-        visit.desk.progress("verify", 0, 1)
-        present = check_card_present(
-            visit.card.channel, SURFACE_AP, result.key, problem=result.key_problem
-        )
-        ending = ending_unless_genuine([*result.checks, present])
+        ending = ending_unless_surface_genuine(visit, evidence, self._cv_keys)
         if ending is not None:
             return ending
         old_enough = is_at_least(record.birth, self._years, japan_day(visit.clock()))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -26,10 +25,11 @@ from jpki.verifying import pdf as pdf_verifying
 from jpki.verifying import xml as xml_verifying
 from jpki.verifying.document import DocumentFormat
 from jpki.verifying.judge import Judge
-from jpki.verifying.material import TrustMaterial, ValidationOptions
 
 Deliver = Callable[[bytes], None]
 """Takes the signed application. What it raises ends the visit."""
+JudgeAt = Callable[[datetime], Judge]
+"""Trust and revocation data as of a time (aware)."""
 _MEDIA: Final = {DocumentFormat.PDF: "application/pdf", DocumentFormat.XML: "application/xml"}
 _ITEMS: Final = ("name", "address", "birth", "sex")  # what the sign certificate says
 
@@ -37,8 +37,7 @@ _ITEMS: Final = ("name", "address", "birth", "sex")  # what the sign certificate
 class Application:
     """Signs one of ``forms`` (by id, which names its words) and hands it over once it verifies.
 
-    ``format``: PDF or XML. ``options``: how revocation is asked; the time is the visit's.
-    Raises MissingExtraError without the extra of the format.
+    ``format``: PDF or XML. Raises MissingExtraError without the extra of the format.
     """
 
     id = "application"
@@ -46,23 +45,21 @@ class Application:
     def __init__(
         self,
         policy: Policy,
-        trust: TrustMaterial,
+        judge_at: JudgeAt,
         forms: Mapping[str, FilledForm],
         deliver: Deliver,
         *,
         actor: str,
         format: DocumentFormat = DocumentFormat.PDF,
-        options: ValidationOptions | None = None,
     ) -> None:
         if format not in _MEDIA:
             raise ValueError("an application is a PDF or an XML file")
         (demand_pdf if format is DocumentFormat.PDF else demand_xml)()
         self._place = Place(policy, "application", "apply", actor)
-        self._trust = trust
+        self._judge_at = judge_at
         self._forms = forms
         self._deliver = deliver
         self._format = format
-        self._options = options or ValidationOptions()
         self.first_screen = self._place.first_screen(self.id)
 
     def run(self, visit: Visit) -> Ending:
@@ -95,7 +92,7 @@ class Application:
         return sign_xml(drawn, signer, options)
 
     def _verified(self, signed: bytes, at: datetime) -> Outcome:
-        judge = Judge(self._trust, replace(self._options, at=at))
+        judge = self._judge_at(at)
         if self._format is DocumentFormat.PDF:
             from jpki.verifying.pdf_reading import read_signatures
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from jpki.certificate.kinds import Family
 from jpki.kiosk.endings import ending_of_answer
 from jpki.kiosk.flows.common import Place, demand_certificate
-from jpki.kiosk.flows.pseudonym import HandOver, PseudonymService
+from jpki.kiosk.flows.pseudonym import HandOver, PseudonymService, nobody
 from jpki.kiosk.server.half import Answer, ServerHalf
 from jpki.kiosk.visit import Close, Ending, Option, Question, Visit
 from jpki.mapping.answers import Outcome
@@ -26,7 +26,7 @@ class Eligibility:
 
     id = "eligibility"
 
-    def __init__(self, server: ServerHalf, policy: Policy, *, hand_over: HandOver) -> None:
+    def __init__(self, server: ServerHalf, policy: Policy, *, hand_over: HandOver = nobody) -> None:
         self._server = server
         self._place = Place(policy, _SERVICE, _PURPOSE)
         self._login = PseudonymService(

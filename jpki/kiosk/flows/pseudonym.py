@@ -36,7 +36,7 @@ HandOver = Callable[[str], None]
 """Told the ticket: the service's own process asks its LocalServer for the pseudonym."""
 
 
-def _nobody(ticket: str) -> None:
+def nobody(ticket: str) -> None:
     """The service watches its server half by itself."""
 
 
@@ -55,7 +55,7 @@ class PseudonymService:
         service: str,
         purpose: str,
         *,
-        hand_over: HandOver = _nobody,
+        hand_over: HandOver = nobody,
     ) -> None:
         self.id = id
         self._server = server

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jpki.card import NumberPurpose, TextEvidence, check_card_present, check_text
+from jpki.card import (
+    NumberPurpose,
+    SurfaceEvidence,
+    TextEvidence,
+    check_card_present,
+    check_surface,
+    check_text,
+)
 from jpki.card.authenticity import CvKeys
 from jpki.card.my_number import MyNumber
 from jpki.card.text_records import TextAttributes
-from jpki.card_map import TEXT_AP, PinKind
+from jpki.card_map import SURFACE_AP, TEXT_AP, PinKind
 from jpki.kiosk.visit import Close, Ending, Visit
 from jpki.verdict import Check, Outcome, combine
 
@@ -40,7 +47,7 @@ def read_attributes(visit: Visit, cv_keys: CvKeys) -> TextAttributes | Ending:
 
     The number is not read. Raises PinError, CancelledError, CardError.
     """
-    visit.present_pin(PinKind.TEXT)
+    visit.present_pin(PinKind.TEXT, TEXT_AP)
     visit.desk.progress("read", 0, 1)
     text = visit.card.text
     attributes = text.attributes()
@@ -52,7 +59,7 @@ def read_attributes(visit: Visit, cv_keys: CvKeys) -> TextAttributes | Ending:
 
 def read_number(visit: Visit, cv_keys: CvKeys, purpose: NumberPurpose) -> MyNumber | Ending:
     """The 個人番号 alone, for ``purpose``, under the text PIN; raises as read_attributes."""
-    visit.present_pin(PinKind.TEXT)
+    visit.present_pin(PinKind.TEXT, TEXT_AP)
     visit.desk.progress("read", 0, 1)
     text = visit.card.text
     record = text.number(purpose)
@@ -60,6 +67,18 @@ def read_number(visit: Visit, cv_keys: CvKeys, purpose: NumberPurpose) -> MyNumb
         text.cv_certificate(), text.digests(), number=record, ap_key=text.ap_key()
     )
     return _unless_genuine(visit, evidence, cv_keys, "text_number") or record.number
+
+
+def ending_unless_surface_genuine(
+    visit: Visit, evidence: SurfaceEvidence, cv_keys: CvKeys
+) -> Ending | None:
+    """The same for records of the 券面事項確認AP, which hold data and the key of the card."""
+    result = check_surface(evidence, cv_keys)
+    visit.desk.progress("verify", 0, 1)
+    present = check_card_present(
+        visit.card.channel, SURFACE_AP, result.key, problem=result.key_problem
+    )
+    return ending_unless_genuine([*result.checks, present])
 
 
 def _unless_genuine(

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composition root of flows: every flow by its id, as a terminal's settings ask for it.
+
+Forms, receivers and contracts are a demonstration's: an operator makes the flows in Python
+with its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from importlib import resources
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki.card.my_number import MyNumber
+from jpki.certificate.kinds import Environment
+from jpki.errors import ConfigurationError
+from jpki.kiosk.flows.pseudonym import SERVICES
+from jpki.mapping.policy import Policy
+from jpki.mapping.policy_file import load_policy, policy_of
+
+if TYPE_CHECKING:
+    from jpki.kiosk.server.half import ServerHalf
+    from jpki.kiosk.visit import Flow
+    from jpki.verifying.judge import Judge
+
+ACTORS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "konbini": "kiosk-01",
+        "form_filling": "terminal-01",
+        **dict.fromkeys(SERVICES, "terminal-01"),
+        "entry": "gate-01",
+        "eligibility": "terminal-01",
+        "age_check": "register-01",
+        "face_check": "staff-01",
+        "number_giving": "terminal-01",
+        "identity_proofing": "staff-01",
+        "application": "terminal-01",
+    }
+)
+"""Who asks in a demonstration, by flow, in the policies' words. Its keys are all flows."""
+_MAPPED: Final = ("konbini", *(preset for preset, *_ in SERVICES.values()), "eligibility", "kyc")
+
+
+def town_policy(first: str = "konbini") -> Policy:
+    """The presets of all flows that need a map as one policy, of the first one's organisation."""
+    folder = resources.files("jpki.mapping") / "presets"
+    files = [tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in _MAPPED]
+    services = [service for file in files for service in file["service"]]
+    return policy_of({**files[0], "name": "town", "service": services}, first)
+
+
+def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
+    """The flows that ``settings`` name (``flows``), by id. Raises ConfigurationError.
+
+    Further settings: ``server`` (url), ``token``, ``tokens`` (by actor, where one terminal
+    stands for several), ``ca`` (PEM file or None), ``policy`` (of konbini), ``trust``.
+    """
+    made: dict[str, Flow] = {}
+    for flow in settings["flows"]:
+        if flow not in ACTORS:
+            raise ConfigurationError("flow_unknown", path=flow)
+        made[flow] = _FACTORIES.get(flow, _pseudonym)(flow, settings)
+    return made
+
+
+def _half(flow: str, settings: Mapping[str, Any]) -> ServerHalf:
+    import ssl
+
+    from jpki.kiosk.server.client import HttpServerHalf
+
+    ca = settings.get("ca")
+    context = ssl.create_default_context(cafile=ca) if ca else None
+    token = settings.get("tokens", {}).get(ACTORS[flow], settings["token"])
+    return HttpServerHalf(settings["server"], token, context=context)
+
+
+def _konbini(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.konbini import Konbini, StubCoins
+
+    return Konbini(_half(flow, settings), load_policy(settings["policy"]), StubCoins())
+
+
+def _pseudonym(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.pseudonym import PseudonymService
+
+    preset, service, purpose = SERVICES[flow]
+    return PseudonymService(flow, _half(flow, settings), load_policy(preset), service, purpose)
+
+
+def _eligibility(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.eligibility import Eligibility
+
+    return Eligibility(_half(flow, settings), load_policy(flow))
+
+
+def _identity_proofing(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.identity_proofing import IdentityProofing
+
+    return IdentityProofing(
+        _half(flow, settings), load_policy("kyc"), lambda: f"demo-{secrets.token_hex(4)}"
+    )
+
+
+def _form_filling(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.documents.form import FilledForm, form_pdf
+    from jpki.kiosk.flows.form_filling import Form, FormFilling
+
+    def printed(form: Form, values: Mapping[str, str]) -> bytes:
+        return form_pdf(FilledForm.of(form.title, _RECIPIENT, values))
+
+    form = Form("転居届", ("name", "address", "birth"))
+    policy = load_policy("counter")
+    return FormFilling(policy, _cv_keys(settings), form, printed, actor=ACTORS[flow])
+
+
+def _age_check(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.age_check import AgeCheck
+
+    return AgeCheck(load_policy("age"), _cv_keys(settings), actor=ACTORS[flow])
+
+
+def _face_check(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.face_check import FaceCheck
+
+    return FaceCheck(load_policy("counter"), _cv_keys(settings), actor=ACTORS[flow])
+
+
+def _number_giving(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.flows.number_giving import NumberGiving
+
+    def forget(number: MyNumber) -> None:
+        """A demonstration has no file that may hold it."""
+
+    return NumberGiving(
+        load_policy("counter"), _cv_keys(settings), forget, role="個人番号利用事務実施者",
+        actor=ACTORS[flow],
+    )  # fmt: skip
+
+
+def _application(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.documents.form import FilledForm
+    from jpki.kiosk.flows.application import Application
+
+    nursery = (("希望する保育所", "中里保育園"), ("利用開始", "2027年4月"))
+    allowance = (("請求する児童の数", "1人"), ("支給開始", "2026年12月"))
+    forms = {
+        "nursery": FilledForm("保育所等利用申込書", _RECIPIENT, nursery),
+        "allowance": FilledForm("児童手当認定請求書", _RECIPIENT, allowance),
+    }
+    judge_at = partial(_judge, settings)
+    return Application(
+        load_policy("counter"), judge_at, forms, lambda signed: None, actor=ACTORS[flow]
+    )
+
+
+def _judge(settings: Mapping[str, Any], at: datetime) -> Judge:
+    from jpki.open import load_trust
+    from jpki.verifying.judge import Judge
+    from jpki.verifying.material import ValidationOptions
+
+    return Judge(load_trust(_trust(settings), at=at), ValidationOptions(at=at))
+
+
+def _cv_keys(settings: Mapping[str, Any]) -> Mapping[bytes, tuple[int, int]]:
+    from jpki.open import load_trust
+
+    return load_trust(_trust(settings)).cv_keys
+
+
+def _trust(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("trust", Environment.PRODUCTION.value))
+
+
+_RECIPIENT: Final = "○○市長 様"
+_FACTORIES: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Flow]]] = MappingProxyType(
+    {
+        "konbini": _konbini,
+        "form_filling": _form_filling,
+        "eligibility": _eligibility,
+        "age_check": _age_check,
+        "face_check": _face_check,
+        "number_giving": _number_giving,
+        "identity_proofing": _identity_proofing,
+        "application": _application,
+    }
+)
+"""How a flow is made; those that are missing here are pseudonym services."""
