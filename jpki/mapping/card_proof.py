@@ -214,10 +214,15 @@ class CardSitting:
 
 def tap(table: Map, evidence: TapEvidence, asker: Asker) -> Resolution:
     """One tap, in one transaction of ``table``."""
-    request = _request(table.request(Operation.RESOLVE, asker), Proof.TAP)
+    request = tap_request(table, asker)
     return table.change(
         lambda connection: CardSitting(table.sitting(), connection, asker, request).tap(evidence)
     )
+
+
+def tap_request(table: Map, asker: Asker) -> Request:
+    """The request of a tap, for the policy to decide on."""
+    return _request(table.request(Operation.RESOLVE, asker), Proof.TAP)
 
 
 def reread(table: Map, evidence: RereadEvidence, asker: Asker) -> Resolution:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.errors import IssuedDocumentError, JpkiError
@@ -41,8 +42,14 @@ HalfOf = Callable[[str], ServerHalf]
 """The server half for a terminal of that name."""
 
 
-def server_app(half_of: HalfOf, terminals: Terminals) -> Starlette:
-    """The application. Raises MissingExtraError without the extra ``kiosk``."""
+More = Callable[[str, dict[str, Any]], dict[str, object]]
+"""Another path's work: the terminal's name and a request's members in, an answer's out."""
+
+
+def server_app(
+    half_of: HalfOf, terminals: Terminals, more: Mapping[str, More] = MappingProxyType({})
+) -> Starlette:
+    """The application. ``more``: further paths. Raises MissingExtraError without ``kiosk``."""
     try:
         from starlette.applications import Starlette
         from starlette.routing import Route
@@ -50,27 +57,42 @@ def server_app(half_of: HalfOf, terminals: Terminals) -> Starlette:
         from jpki.errors import MissingExtraError
 
         raise MissingExtraError(extra="kiosk") from exc
-    works = {CHALLENGE: _challenge, PRESENT: _present, DOCUMENT: _document}
+    own = {CHALLENGE: _challenge, PRESENT: _present, DOCUMENT: _document}
+    works: dict[str, Work] = {
+        **{path: partial(_by_half, half_of, work) for path, work in own.items()},
+        **{path: partial(_by_members, work) for path, work in more.items()},
+    }
     routes = [
-        Route(path, partial(_answer, work, half_of, terminals), methods=["POST"])
+        Route(path, partial(_answer, work, terminals), methods=["POST"])
         for path, work in works.items()
     ]
     return Starlette(routes=routes)
 
 
-Work = Callable[[ServerHalf, dict[str, Any]], "HttpResponse"]
+Work = Callable[[str, dict[str, Any]], "HttpResponse"]
 
 
-async def _answer(
-    work: Work, half_of: HalfOf, terminals: Terminals, request: Request
+def _by_half(
+    half_of: HalfOf,
+    work: Callable[[ServerHalf, dict[str, Any]], HttpResponse],
+    terminal: str,
+    raw: dict[str, Any],
 ) -> HttpResponse:
+    return work(half_of(terminal), raw)
+
+
+def _by_members(work: More, terminal: str, raw: dict[str, Any]) -> HttpResponse:
+    return _json(work(terminal, raw))
+
+
+async def _answer(work: Work, terminals: Terminals, request: Request) -> HttpResponse:
     """One request: who, how often, how large; then the work, in a thread of its own."""
     from starlette.concurrency import run_in_threadpool
 
     try:
         name = _terminal(request, terminals)
         raw = await _body(request)
-        return await run_in_threadpool(work, half_of(name), raw)
+        return await run_in_threadpool(work, name, raw)
     except ServerHalfError as error:
         return _error(error.code)
     except IssuedDocumentError as error:
