@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
-from jpki.card_map import PinKind
+from typing import TYPE_CHECKING
+
 from jpki_apdu.errors import CardError, Coded
+
+if TYPE_CHECKING:
+    from jpki.card_map import PinKind
 
 
 class JpkiError(Coded):

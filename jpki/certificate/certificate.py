@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from jpki.certificate import der, extensions, holder
 from jpki.certificate.extensions import (
@@ -103,7 +102,7 @@ class Certificate:
     @property
     def public_key(self) -> PublicKey:
         """The key, loaded anew each time. Raises CertificateError for one nobody can use."""
-        return load_key(self.spki)
+        return _usable(x509.load_der_x509_certificate(self.der).public_key)
 
     @property
     def key_id(self) -> bytes:
@@ -145,8 +144,15 @@ class Certificate:
 
 def load_key(spki: bytes) -> PublicKey:
     """The RSA or EC key in a SubjectPublicKeyInfo. Raises CertificateError."""
+    # Not above: it brings much along that certificates do not need.
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return _usable(lambda: load_der_public_key(spki))
+
+
+def _usable(load: Callable[[], object]) -> PublicKey:
     try:
-        key = load_der_public_key(spki)
+        key = load()
     except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(reason="bad_key", field="public_key") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):

@@ -8,6 +8,7 @@ with it is pinned. Source: [CA-DER], [TF2024].
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Final
 
@@ -27,7 +28,6 @@ MAX_RSA_BITS: Final = 8192
 # Made once: they have no state, and a million signatures a minute would each make them anew.
 _PADDING: Final = padding.PKCS1v15()
 _SHA256: Final = Prehashed(SHA256())
-_ECDSA_SHA384: Final = ec.ECDSA(Prehashed(SHA384()))
 
 
 def algorithm_allowed(identifier: bytes, environment: Environment) -> bool:
@@ -68,9 +68,15 @@ def signature_fits(
             key.verify(signature, digest, _PADDING, _SHA256)
         elif identifier == SHA384_ECDSA and isinstance(key, ec.EllipticCurvePublicKey):
             digest = hashlib.sha384(data).digest()
-            key.verify(signature, digest, _ECDSA_SHA384)
+            key.verify(signature, digest, _ecdsa_sha384())
         else:
             return False
     except InvalidSignature:
         return False
     return True
+
+
+@functools.cache
+def _ecdsa_sha384() -> ec.ECDSA:
+    # Not beside the others: making one starts parts of OpenSSL that today's JPKI never needs.
+    return ec.ECDSA(Prehashed(SHA384()))

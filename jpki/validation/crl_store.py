@@ -7,7 +7,6 @@ serial means something only below one root, and a list covers only its own point
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ from jpki.validation.times import Moment
 from jpki.validation.trust import Anchor
 from jpki.verdict import Outcome
 
-_log = logging.getLogger(__name__)
 # Issuer, key id and points of a list: the lists that replace one another.
 ListKey = tuple[bytes, bytes, frozenset[object] | None]
 
@@ -75,7 +73,6 @@ class CrlStore:
         self._of_point: dict[tuple[bytes, object], list[Crl]] = defaultdict(list)
         for data in crls:
             self._add(data)
-        _log.debug("CRLs: %d readable, %d not", len(self), len(self._faults))
 
     def __len__(self) -> int:
         return sum(map(len, self._of_issuer.values()))

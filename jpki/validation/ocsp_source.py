@@ -3,20 +3,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from jpki.certificate.certificate import Certificate
 from jpki.validation.findings import Finding, combine_findings
+from jpki.validation.named import AskedAbout
 from jpki.validation.ocsp import parse_ocsp
 from jpki.validation.ocsp_client import OcspClient, OcspUnavailableError
-from jpki.validation.ocsp_request import OcspQuestion
-from jpki.validation.ocsp_store import OcspAnswer, ocsp_miss
+from jpki.validation.ocsp_request import OcspQuestion, question_about
+from jpki.validation.ocsp_store import OcspAnswer, OcspStore, ocsp_miss
 from jpki.validation.policy import Preference
 from jpki.validation.times import Moment
+from jpki.validation.trust import Anchor
 from jpki.verdict import Outcome
 
 Judge = Callable[[OcspAnswer], list[Finding]]
+InForce = Callable[[Certificate, Anchor, Moment], bool]
 _TOLD = (Outcome.VALID, Outcome.INVALID)
+
+
+class OcspSource:
+    """``answers`` at hand, then a responder. ``in_force``: whether lists show the certificate
+    of a responder to be in force."""
+
+    def __init__(
+        self,
+        answers: Iterable[bytes | OcspAnswer],
+        client: OcspClient | None,
+        preference: Preference,
+        in_force: InForce,
+    ) -> None:
+        self._held = OcspStore(answers)
+        self._client = client
+        self._preference = preference
+        self._in_force = in_force
+
+    def check(
+        self, certificate: AskedAbout, anchor: Anchor, moment: Moment, crl: Sequence[Finding]
+    ) -> list[Finding]:
+        """What OCSP says of a certificate of that root, of which the lists say ``crl``."""
+
+        def cleared(responder: Certificate) -> bool:
+            return self._in_force(responder, anchor, moment)
+
+        return ask_if_needed(
+            self._client,
+            question_about(certificate, anchor),
+            moment,
+            self._preference,
+            crl,
+            self._held.check(certificate, anchor, moment, cleared),
+            lambda answer: OcspStore([answer]).check(certificate, anchor, moment, cleared),
+        )
 
 
 def ask_if_needed(

@@ -6,9 +6,9 @@ A validator is loaded once (roots, CRLs, OCSP answers) and then asked many times
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
@@ -17,20 +17,21 @@ from jpki.errors import CertificateError
 from jpki.validation.crl_index import CrlIndexStore
 from jpki.validation.crl_lists import joined
 from jpki.validation.crl_store import CrlStore, NumberMemory, Standing
-from jpki.validation.declaration import VerifierDeclaration
 from jpki.validation.findings import combine_findings
 from jpki.validation.known_frames import KnownFrames, Learned
 from jpki.validation.named import AskedAbout, NamedCertificate
-from jpki.validation.ocsp_client import OcspClient
-from jpki.validation.ocsp_request import question_about
-from jpki.validation.ocsp_source import ask_if_needed
-from jpki.validation.ocsp_store import OcspAnswer, OcspStore
 from jpki.validation.path import check_path, check_validity, find_anchor
 from jpki.validation.policy import Preference, RevocationMode, decide
 from jpki.validation.profile import JpkiProfile
 from jpki.validation.times import Moment, require_zone, rfc3339
 from jpki.validation.trust import Anchor, TrustStore
 from jpki.verdict import Check, Headline, Outcome, Verdict, headline
+
+if TYPE_CHECKING:
+    from jpki.validation.declaration import VerifierDeclaration
+    from jpki.validation.ocsp_client import OcspClient
+    from jpki.validation.ocsp_source import OcspSource
+    from jpki.validation.ocsp_store import OcspAnswer
 
 _NAMES = ("certificate", "path", "profile", "validity", "revocation")
 _GENUINE = ("certificate", "path", "profile")
@@ -89,10 +90,9 @@ class Validator:
         if crl_store is not None:
             crl_store.require(trust.environment)
         self._crls = joined(CrlStore(crls if read else (), memory), crl_store if read else None)
-        self._ocsp = OcspStore(answers)
-        self._ocsp_client = ocsp_client if read else None
+        self._ocsp = self._ocsp_source(answers, ocsp_client if read else None)
         # An answer about one certificate says nothing about the others of its frame.
-        self._crl_decides = not (answers or self._ocsp_client) and preference is not Preference.BOTH
+        self._crl_decides = self._ocsp is None and preference is not Preference.BOTH
         self._frames = KnownFrames(self._ask, self._standing)
 
     @property
@@ -216,19 +216,20 @@ class Validator:
             return unasked
         if anchor is None:
             return Check("revocation", Outcome.NOT_RUN, "path_first")
-        cleared = functools.partial(self._in_force, anchor=anchor, moment=moment)
         crl = self._crls.check(certificate, anchor, moment)
-        ocsp = ask_if_needed(
-            self._ocsp_client,
-            question_about(certificate, anchor),
-            moment,
-            self._preference,
-            crl,
-            self._ocsp.check(certificate, anchor, moment, cleared),
-            lambda answer: OcspStore([answer]).check(certificate, anchor, moment, cleared),
-        )
+        ocsp = [] if self._ocsp is None else self._ocsp.check(certificate, anchor, moment, crl)
         finding = decide(self._preference, crl, ocsp)
         return Check("revocation", finding.outcome, finding.code, finding.values)
+
+    def _ocsp_source(
+        self, answers: tuple[bytes | OcspAnswer, ...], client: OcspClient | None
+    ) -> OcspSource | None:
+        """OCSP, loaded only where it is used: it would be half of what a first check takes."""
+        if not answers and client is None:
+            return None
+        from jpki.validation.ocsp_source import OcspSource
+
+        return OcspSource(answers, client, self._preference, self._in_force)
 
     def _unasked(self, family: Family | None) -> Check | None:
         """The check where no revocation data of that family are looked at, whatever they say."""
