@@ -48,7 +48,6 @@ _SIMPLE: Final[tuple[tuple[type[Coded], Close, str], ...]] = (
     (CardRemovedError, Close.FAILED, "card_gone"),
     (NoCardError, Close.FAILED, "card_gone"),
     (TransportError, Close.FAILED, "card_silent"),
-    (SigningError, Close.FAILED, "not_genuine"),  # the key does not fit its certificate
     (CardDataError, Close.FAILED, "card_unreadable"),
     (CertificateError, Close.FAILED, "card_unreadable"),
     (CardError, Close.FAILED, "card_unreadable"),
@@ -95,6 +94,8 @@ def ending_of(error: Exception) -> Ending:
         return Ending(Close.FAILED, _SERVER.get(error.code, "server_refused"))
     if isinstance(error, IssuedDocumentError) and error.values.get("reason") == "not_registered":
         return Ending(Close.REFUSED, "not_registered")
+    if isinstance(error, SigningError) and error.code == "signing_wrong":
+        return Ending(Close.FAILED, "not_genuine")  # the key does not fit its certificate
     if isinstance(error, NotPermittedError):
         return Ending(Close.REFUSED, "refused", error.values)
     for kind, close, code in _SIMPLE:

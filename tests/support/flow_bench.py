@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from issued import ISSUER
-from jpki.card.my_number import MyNumber
 from jpki.card_map import PinKind
+from jpki.certificate.kinds import Environment
 from jpki.emulator import EmulatedCard
 from jpki.emulator.card import ApduTrace
 from jpki.kiosk.documents.form import FilledForm
@@ -29,15 +29,17 @@ from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.half import ServerHalf, ServerHalfError
 from jpki.kiosk.server.local import LocalServer, Office
 from jpki.kiosk.server.tickets import TicketDesk
-from jpki.kiosk.visit import Ending, Flow, Page, Visit
+from jpki.kiosk.visit import CancelledError, Ending, Flow, Page, Visit
+from jpki.mapping.evidence import EvidenceStore
+from jpki.mapping.key_file import read_keys
+from jpki.mapping.opening import create_map
 from jpki.mapping.policy_file import load_policy
-from jpki.mapping.service import Map
+from jpki.mapping.service import Map, open_map
 from jpki.open import emulated_card, load_trust, open_card, plug, unplug
 from jpki.open_flows import ACTORS, town_policy
-from jpki.verifying.document import DocumentFormat
 from jpki.verifying.judge import Judge
 from jpki.verifying.material import TrustMaterial, ValidationOptions
-from map_bench import NOW, ORIGIN, Bench, new_bench
+from map_bench import NOW, ORIGIN, Clock
 
 VERIFY = 0x20
 CHOICES = {"whose_card": "own_card", "confirm_by": "with_pin", "application": "nursery"}
@@ -53,9 +55,10 @@ NURSERY = FilledForm("保育所等利用申込書", "○○市長 様", (("希�
 class Bureau:
     """A map with every service, and what flows handed over."""
 
-    bench: Bench
     map: Map
+    clock: Clock
     trust: TrustMaterial
+    evidence: EvidenceStore
     tickets: TicketDesk = field(default_factory=TicketDesk)
     handed: list[Any] = field(default_factory=list)
 
@@ -63,7 +66,7 @@ class Bureau:
         """The server half for an actor. Contracts end in a year."""
         return LocalServer(
             self.map, Office(ISSUER, MemoryRecords()), terminal=actor, origin=ORIGIN,
-            tickets=self.tickets, clock=self.bench.clock,
+            tickets=self.tickets, clock=self.clock,
             contract_end=lambda reference: NOW + timedelta(days=365),
         )  # fmt: skip
 
@@ -92,29 +95,34 @@ class Bureau:
         if id in made:
             return made[id]()
         preset, service, purpose = SERVICES[id]
-        return PseudonymService(
-            id, server, load_policy(preset), service, purpose, hand_over=put
-        )
+        return PseudonymService(id, server, load_policy(preset), service, purpose, hand_over=put)
 
-    def judge(self, at: Any) -> Judge:
+    def close(self) -> None:
+        self.evidence.close()
+        self.map.close()
+
+    def judge(self, at: datetime) -> Judge:
         return Judge(self.trust, ValidationOptions(at=at))
 
 
 def bureau(folder: Path) -> Bureau:
-    """A new town whose map has every service of the presets."""
-    bench = new_bench(
-        f"sqlite:///{folder}/map.db", folder, town_policy(),
-        evidence_url=f"sqlite:///{folder}/evidence.db",
+    """A new town whose map has every service of the presets, and a store for evidence."""
+    clock, trust = Clock(), load_trust("test", at=NOW)
+    url, key_file, policy = f"sqlite:///{folder}/map.db", folder / "map.keys", town_policy()
+    evidence_url = f"sqlite:///{folder}/evidence.db"
+    create_map(url, key_file, policy, Environment.TEST, now=NOW, evidence_url=evidence_url)
+    opened = open_map(
+        url, key_file, policy, ValidationOptions(at=NOW).validator(trust),
+        cv_keys=trust.cv_keys, clock=clock, evidence_url=evidence_url,
     )  # fmt: skip
-    trust = load_trust("test", at=NOW)
-    bench.map.validator = ValidationOptions(at=NOW).validator(trust)
-    return Bureau(bench, bench.map, trust)
+    evidence = EvidenceStore.open(evidence_url, read_keys(key_file))
+    return Bureau(opened, clock, trust, evidence)
 
 
-def desk_for(card: EmulatedCard, **more: Any) -> ScriptedDesk:
+def desk_for(card: EmulatedCard, *, kind: type[Any] = ScriptedDesk, **more: Any) -> Any:
     """A person who knows every PIN of the card and says yes to everything."""
     pins = {PinKind(kind.replace("_", "-")): pin for kind, pin in card.pins().items()}
-    return ScriptedDesk(**{"choices": CHOICES, "pins": pins, "yes": YES, **more})
+    return kind(**{"choices": CHOICES, "pins": pins, "yes": YES, **more})
 
 
 @dataclass
@@ -133,7 +141,7 @@ def visit(place: Bureau, flow: Flow, card: EmulatedCard, desk: Any) -> Visited:
     uri = plug(card)
     try:
         with open_card(uri, at=NOW, trust="test").card as opened:
-            ending = flow.run(Visit(opened, desk, clock=place.bench.clock))
+            ending = flow.run(Visit(opened, desk, clock=place.clock))
     except Exception as error:
         ending = ending_of(error)
     finally:
@@ -169,8 +177,6 @@ class Stopping(ScriptedDesk):
     number = 0
 
     def _ask(self) -> None:
-        from jpki.kiosk.visit import CancelledError
-
         if len(self.asked) + 1 == self.number:
             raise CancelledError
 
@@ -185,8 +191,3 @@ class Stopping(ScriptedDesk):
     def confirm(self, page: Page) -> bool:
         self._ask()
         return super().confirm(page)
-
-
-__all__ = [
-    "NOW", "Bureau", "Failing", "MyNumber", "Stopping", "a_card", "bureau", "desk_for", "visit",
-]  # fmt: skip

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What flows hand over and to whom, what they say, and how a terminal gets them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flow_bench import Bureau, a_card, bureau, desk_for, visit
+from jpki import messages
+from jpki.card_map import PinKind
+from jpki.errors import ConfigurationError, MissingExtraError, NumberNotAllowedError
+from jpki.kiosk import flows as flow_modules
+from jpki.kiosk import web
+from jpki.kiosk.flows.age_check import AgeCheck
+from jpki.kiosk.flows.face_check import FaceCheck
+from jpki.kiosk.flows.form_filling import Form
+from jpki.kiosk.flows.number_giving import NumberGiving
+from jpki.kiosk.scripted import ScriptedDesk
+from jpki.kiosk.server.app import server_app
+from jpki.kiosk.server.client import HttpServerHalf
+from jpki.kiosk.server.terminals import Terminals, token_digest
+from jpki.kiosk.visit import Close, Page
+from jpki.mapping.policy import Operation
+from jpki.mapping.policy_file import load_policy
+from jpki.mapping.sitting import Asker
+from jpki.open_flows import ACTORS, make_flows
+from jpki.verdict import Outcome
+from jpki.verifying import pdf, pdf_reading, xml, xml_reading
+from jpki.verifying.document import DocumentFormat
+from map_bench import NOW, ORIGIN
+from map_cards import AtTheReader
+from server_half import serving
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bureau]:
+    made = bureau(tmp_path_factory.mktemp("bureau"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_handed(place: Bureau) -> None:
+    place.handed.clear()
+
+
+# What each flow hands over, and what it does not ---------------------------------------------
+
+
+def test_a_form_gets_the_items_it_has_a_place_for(place: Bureau) -> None:
+    emulated = a_card("hanako")
+    visited = visit(place, place.flow("form_filling"), emulated, desk_for(emulated))
+    assert place.handed == [{"name": "番号　花子", "birth": "1980-02-17"}]
+    assert "番号" not in repr(visited.ending)
+
+
+def test_a_form_that_names_no_item_or_another_is_none() -> None:
+    for items in ((), ("number",)):
+        with pytest.raises(ValueError, match="items"):
+            Form("x", items)
+
+
+def test_the_number_is_handed_over_and_nowhere_else(
+    place: Bureau, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    emulated = a_card("hanako")
+    digits = emulated.pins()["number_a"]
+    flow = place.flow("number_giving")
+    visited = visit(place, flow, emulated, desk_for(emulated))
+    (number,) = place.handed
+    assert number.reveal() == digits
+    told = repr([visited.ending, dict(visited.ending.values), number, vars(flow)]) + caplog.text
+    assert digits not in told
+
+
+def test_what_the_number_is_for_is_said_before_the_pin(place: Bureau) -> None:
+    pages: list[Page] = []
+
+    class Reading(ScriptedDesk):
+        def confirm(self, page: Page) -> bool:
+            pages.append(page)
+            return super().confirm(page)
+
+    emulated = a_card("hanako")
+    desk = desk_for(emulated, kind=Reading)
+    visit(place, place.flow("number_giving"), emulated, desk)
+    assert desk.asked == ["give_number", "pin_text"]
+    lines = {line.label: line.value for line in pages[0].lines}
+    assert lines["ground"] == "番号法9条1項別表"
+    assert "別表の事務" in lines["purpose"]
+    assert "個人番号利用事務実施者" in lines["receiver"]
+
+
+def test_without_a_ground_in_law_the_number_is_not_asked_for(place: Bureau) -> None:
+    """Agreeing does not open it (番号法19条)."""
+    flow = place.flow("number_giving", service="forms", purpose="fill-in-form")
+    emulated = a_card("hanako")
+    desk = desk_for(emulated)
+    visited = visit(place, flow, emulated, desk)
+    assert (visited.ending.close, visited.ending.code) == (Close.REFUSED, "refused")
+    assert visited.ending.values["article"]
+    assert desk.asked == []
+    with pytest.raises(NumberNotAllowedError):
+        NumberGiving(load_policy("counter"), {}, place.handed.append, role=" ", actor="terminal-1")
+
+
+@pytest.mark.parametrize(("actor", "code"), [("register-01", "of_age"), ("web-1", "refused")])
+def test_age_is_a_yes_or_a_no_and_for_those_only_who_may_ask(
+    place: Bureau, actor: str, code: str
+) -> None:
+    emulated = a_card("hanako")
+    desk = desk_for(emulated)
+    flow = AgeCheck(load_policy("age"), place.trust.cv_keys, actor=actor)
+    visited = visit(place, flow, emulated, desk)
+    assert visited.ending.code == code
+    assert desk.asked == (["pin_birth"] if code == "of_age" else [])
+    if code == "of_age":
+        assert visited.ending.values == {"years": 20}
+    assert place.handed == []
+
+
+@pytest.mark.parametrize(("years", "code"), [(46, "of_age"), (47, "under_age")])
+def test_age_on_the_day_in_japan(place: Bureau, years: int, code: str) -> None:
+    emulated = a_card("hanako")  # born on 1980-02-17
+    flow = place.flow("age_check", years=years)
+    assert visit(place, flow, emulated, desk_for(emulated)).ending.code == code
+
+
+class _Looking(ScriptedDesk):
+    """Remembers whether a photo was shown."""
+
+    def __init__(self, **script: object) -> None:
+        super().__init__(**script)  # type: ignore[arg-type]
+        self.photos = 0
+
+    def confirm(self, page: Page) -> bool:
+        self.photos += page.image is not None and page.image.startswith(b"\x89PNG")
+        return super().confirm(page)
+
+
+@pytest.mark.parametrize(
+    ("card", "keys", "yes", "code", "photos"),
+    [
+        ("hanako", True, {"face"}, "face_matches", 1),
+        ("hanako", True, set(), "face_differs", 1),
+        ("copied", True, {"face"}, "not_genuine", 0),
+        ("forged", True, {"face"}, "not_genuine", 0),
+        # No CA key known: the clerk is told that nobody can tell, and decides.
+        ("hanako", False, {"face"}, "cancelled", 0),
+        ("hanako", False, {"face", "face_not_known"}, "face_matches_not_known", 1),
+    ],
+)
+def test_a_photo_is_shown_of_genuine_cards_or_with_the_truth_said(
+    place: Bureau, card: str, keys: bool, yes: set[str], code: str, photos: int
+) -> None:
+    emulated = a_card(card)
+    desk = desk_for(emulated, kind=_Looking, yes=frozenset(yes))
+    cv_keys = place.trust.cv_keys if keys else {}
+    flow = FaceCheck(load_policy("counter"), cv_keys, actor="staff-01")
+    visited = visit(place, flow, emulated, desk)
+    assert (visited.ending.code, desk.photos) == (code, photos)
+
+
+@pytest.mark.parametrize("flow", ["form_filling", "number_giving", "age_check"])
+def test_what_cannot_be_proven_is_not_handed_over(place: Bureau, flow: str) -> None:
+    """Without the CA keys of the environment nobody can tell, so nothing leaves."""
+    emulated = a_card("hanako")
+    made = place.flow(flow)
+    object.__setattr__(made, "_cv_keys", {})
+    visited = visit(place, made, emulated, desk_for(emulated))
+    assert visited.ending.code == "not_known"
+    assert place.handed == []
+
+
+@pytest.mark.parametrize("format", [DocumentFormat.PDF, DocumentFormat.XML])
+def test_an_application_is_signed_and_verifies(place: Bureau, format: DocumentFormat) -> None:
+    emulated = a_card("hanako")
+    desk = desk_for(emulated)
+    visited = visit(place, place.flow("application", format=format), emulated, desk)
+    assert desk.asked == ["application", "will_sign", "sign_certificate", "pin_sign"]
+    (signed,) = place.handed
+    assert signed == visited.ending.document
+    judge = place.judge(NOW)
+    if format is DocumentFormat.PDF:
+        verdict = pdf.verify_signatures(signed, pdf_reading.read_signatures(signed), judge)
+    else:
+        verdict = xml.verify_signatures(
+            xml_reading.read_signatures(signed, lambda name: None), judge
+        )
+        assert "中里保育園" in signed.decode("utf-8")
+    assert verdict.outcome is Outcome.VALID
+
+
+def test_an_application_is_a_pdf_or_xml(place: Bureau) -> None:
+    with pytest.raises(ValueError, match="PDF"):
+        place.flow("application", format=DocumentFormat.CMS)
+
+
+def test_evidence_lies_in_a_store_of_its_own(place: Bureau) -> None:
+    emulated = a_card("driver")
+    before = len(place.evidence.read("account", "contract 9"))
+    visited = visit(place, place.flow("identity_proofing"), emulated, desk_for(emulated))
+    assert visited.ending.values == {"reference": "contract 9"}
+    kept = place.evidence.read("account", "contract 9")
+    assert len(kept) == before + 1
+    assert json.loads(kept[-1])["verdict"]["outcome"] == "valid"
+
+
+def test_each_service_knows_a_person_by_another_pseudonym(place: Bureau) -> None:
+    emulated = a_card("library")
+    found = set()
+    for flow in ("library", "points", "staff"):
+        visit(place, place.flow(flow), emulated, desk_for(emulated))
+        found.add(place.half(ACTORS[flow]).pseudonym(place.handed[-1]))
+    assert len(found) == 3
+    assert None not in found
+
+
+def test_a_guardian_agrees_to_a_childs_card(place: Bureau) -> None:
+    emulated = a_card("child")
+    desk = desk_for(emulated, choices={"whose_card": "child_card"})
+    assert visit(place, place.flow("school"), emulated, desk).ending.close is Close.DONE
+    assert desk.asked[:2] == ["whose_card", "guardian"]
+
+
+# Re-reads at the counter (38条の4) -----------------------------------------------------------
+
+
+def _bound(place: Bureau, name: str) -> None:
+    """Registered and bound at the insurer's, and confirmed there once."""
+    where = {"service": "eligibility", "purpose": "confirm-eligibility"}
+    asker = Asker(actor="terminal-01", **where)
+    challenge = place.map.issue_challenge(
+        Operation.ENROL, origin=ORIGIN, binds_card=True, **where
+    )  # fmt: skip
+    holder = AtTheReader(name)
+    presented = place.map.verify(holder.present(challenge))
+    place.map.enrol(presented, asker, card=holder.binding(challenge))
+
+
+@pytest.mark.parametrize(
+    ("card", "bound", "code"),
+    [
+        ("hanako", True, "recognised"),
+        ("hanako", False, "unregistered"),
+        ("jiro-expired", False, "expired"),
+        ("face-only", False, "unregistered"),
+    ],
+)
+def test_a_reread_takes_no_pin(tmp_path: Path, card: str, bound: bool, code: str) -> None:
+    place = bureau(tmp_path)
+    if bound:
+        _bound(place, card)
+    emulated = a_card(card)
+    desk = desk_for(emulated, choices={"confirm_by": "here_before"}, pins={})
+    visited = visit(place, place.flow("eligibility"), emulated, desk)
+    assert (visited.ending.code, visited.tries) == (code, 0)
+    assert desk.asked == ["confirm_by"]
+    assert len(place.handed) == (1 if code == "recognised" else 0)
+    place.close()
+
+
+def test_a_card_registered_without_binding_is_not_reread(place: Bureau) -> None:
+    desk = desk_for(a_card("hanako"), choices={"confirm_by": "here_before"})
+    visit(place, place.flow("eligibility"), a_card("hanako"), desk_for(a_card("hanako")))
+    visited = visit(place, place.flow("eligibility"), a_card("hanako"), desk)
+    assert visited.ending.code == "refused"
+    assert visited.ending.values["reason"] == "card_not_bound"
+
+
+# Over the wire -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flow", ["library", "eligibility", "identity_proofing"])
+def test_through_the_server_half_over_http(tmp_path: Path, flow: str) -> None:
+    place = bureau(tmp_path)
+    token = "s" * 40
+    app = server_app(place.half, Terminals({token_digest(token): ACTORS[flow]}))
+    emulated = a_card("hanako")
+    with serving(app) as url:
+        half = HttpServerHalf(url, token)
+        visited = visit(place, place.flow(flow, half), emulated, desk_for(emulated))
+        assert visited.ending.close is Close.DONE
+    place.close()
+
+
+# First screens, words, pictures, settings ----------------------------------------------------
+
+PINS = (PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.BIRTH, PinKind.NUMBER_B)
+SETTINGS = {
+    "flows": tuple(ACTORS), "server": "http://127.0.0.1:1", "token": "t" * 40,
+    "policy": "konbini", "trust": "test",
+}  # fmt: skip
+
+
+def test_every_flow_says_why_by_which_article_and_what_else_there_is() -> None:
+    made = make_flows(SETTINGS)
+    assert list(made) == list(ACTORS)
+    for flow, one in made.items():
+        first = one.first_screen
+        assert (first.flow, bool(first.purpose), bool(first.article)) == (flow, True, True)
+        assert set(first.alternative_path) == {"ja", "en"}
+
+
+def test_settings_that_name_no_flow_are_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_flows({**SETTINGS, "flows": ("tea",)})
+    assert caught.value.code == "flow_unknown"
+
+
+def _own_keys(language: str) -> set[str]:
+    """Keys with words in the language itself, not in the Japanese that stands in for easy words."""
+    folder = Path(messages.__path__[0]) / "po" / language
+    text = "".join(file.read_text("utf-8") for file in folder.glob("*.po"))
+    return set(re.findall(r'^msgid "(kiosk\..+)"$', text, re.M))
+
+
+@pytest.mark.parametrize("language", messages.SPOKEN)
+def test_every_word_a_flow_uses_is_there(language: str) -> None:
+    """In the language itself: nobody who reads easy Japanese is left with the other kind."""
+    here = Path(flow_modules.__path__[0])
+    source = "".join(file.read_text("utf-8") for file in sorted(here.glob("*.py")))
+    keys = {f"kiosk.option.{flow}" for flow in ACTORS}
+    for pattern, group in (
+        (r"Ending\(\s*Close\.\w+,\s*\"(\w+)\"", "ending"), (r"code = \"(\w+)\"", "ending"),
+        (r"\), \"(registered)\"", "ending"), (r"Page\(\s*\"(\w+)\"", "page"),
+        (r"Line\(\s*\"(\w+)\"", "line"), (r"Question\(\s*\"(\w+)\"", "question"),
+        (r"Option\(\s*\"(\w+)\"", "option"), (r"progress\(\s*\"(\w+)\"", "step"),
+    ):  # fmt: skip
+        found = re.findall(pattern, source)
+        assert found, pattern
+        keys |= {f"kiosk.{group}.{code}" for code in found}
+    keys |= {f"kiosk.pin.{kind.value}" for kind in PINS}
+    assert sorted(keys - _own_keys(language)) == []
+
+
+def test_every_flow_has_a_picture() -> None:
+    pictures = Path(web.__path__[0]) / "static" / "pictures"
+    options = {*ACTORS, "own_card", "child_card", "with_pin", "here_before"}
+    assert [name for name in sorted(options) if not (pictures / f"{name}.svg").is_file()] == []
+
+
+def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, place: Bureau) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError):
+        place.flow("application")
