@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 MAX_ANSWER: Final = 4096
+_BEGIN: Final = 2.0  # seconds in which a presentation that was announced begins
 _PRIVATE: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -37,12 +39,18 @@ class _Refused(Exception):
 
 
 class PresentationPages:
-    """Serves one desk. ``token`` is set when the presentation begins: before, all is refused."""
+    """Serves one desk. Before ``begin`` everybody waits, and for long nobody."""
 
     def __init__(self, desk: PageDesk, origin: str) -> None:
         self._desk = desk
         self._origin = origin
-        self.token = ""
+        self._token = ""
+        self._begun = threading.Event()
+
+    def begin(self, token: str) -> None:
+        """The presentation begins: from now on who has the token is served."""
+        self._token = token
+        self._begun.set()
 
     def app(self) -> Starlette:
         """The application: ``/screens``, ``/answer``, ``/document``."""
@@ -62,12 +70,15 @@ class PresentationPages:
 
             try:
                 self._check(request)
-                if request.method == "OPTIONS":
-                    return Response(status_code=204, headers=self._headers())
-                self._check_token(request)
-                response: Response = await work(request)
             except _Refused as refused:
                 return Response(status_code=refused.status, headers=_PRIVATE)
+            if request.method == "OPTIONS":
+                return Response(status_code=204, headers=self._headers())
+            try:
+                await self._check_token(request)
+                response: Response = await work(request)
+            except _Refused as refused:
+                response = Response(status_code=refused.status)
             response.headers.update(self._headers())
             return response
 
@@ -91,9 +102,13 @@ class PresentationPages:
         if request.headers.get("origin") != self._origin:
             raise _Refused(403)
 
-    def _check_token(self, request: Request) -> None:
+    async def _check_token(self, request: Request) -> None:
+        """The page may be faster than the pipe on which the token comes."""
+        from starlette.concurrency import run_in_threadpool
+
+        begun = self._begun.is_set() or await run_in_threadpool(self._begun.wait, _BEGIN)
         given = request.headers.get("x-presentation", "")
-        if not self.token or not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not begun or not hmac.compare_digest(given.encode(), self._token.encode()):
             raise _Refused(403)
 
     async def _screens(self, request: Request) -> Response:

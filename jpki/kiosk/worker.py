@@ -72,7 +72,7 @@ class _Worker:
         """Wait for the beginning, run the flow, show its ending until the terminal hangs up."""
         begin = self._read()
         assert self._pages is not None
-        self._pages.token = begin["token"]
+        self._pages.begin(begin["token"])
         threading.Thread(target=self._await_end, daemon=True).start()
         ending = self._visit(begin["uri"])
         self._desk.finish(ending)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every screen of the terminal in a real browser, in each language: seen, measured, compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jpki import messages
+from kiosk_page import LANGUAGES, Browser, Kiosk, axe_violations, layout_faults
+from kiosk_walk import differences, kept, put_down, screens, start, up_to_pin
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "kiosk" / "screens.json"
+EXPECTED: dict[str, dict[str, Any]] = json.loads(FIXTURE.read_text(encoding="utf-8"))
+
+pytestmark = pytest.mark.xdist_group("kiosk-screens")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    made = Browser()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def kiosk() -> Iterator[Kiosk]:
+    with Kiosk("--demo", "--reader", "virtual:") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[Kiosk]:
+    """A terminal that waits for nobody long."""
+    with Kiosk("--demo", "--reader", "virtual:", "--idle", "2", "--left", "0.5") as running:
+        yield running
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_screen(kiosk: Kiosk, browser: Browser, language: str) -> None:
+    start(kiosk, browser, language)
+    found: dict[str, list[str]] = {}
+    for name in screens(kiosk, browser):
+        faults = [*layout_faults(browser), *axe_violations(browser)]
+        faults += differences(EXPECTED[language][name], kept(browser))
+        if browser.script("return document.activeElement.id") != "title":
+            faults.append("the heading has no focus")
+        found[name] = faults
+    assert set(found) == set(EXPECTED[language])
+    assert {name: faults for name, faults in found.items() if faults} == {}
+    assert browser.errors() == []
+
+
+def test_what_happens_meanwhile_is_said(kiosk: Kiosk, browser: Browser) -> None:
+    """Screens that pass too fast to be looked at."""
+    start(kiosk, browser, "en")
+    up_to_pin(kiosk, browser)
+    browser.enter("1234")
+    browser.screen("confirm")
+    browser.press(".strong")
+    browser.one("#document")
+    titles = browser.script("return seenTitles")
+    for step in ("sign", "ask_server", "issue"):
+        assert messages.text(f"kiosk.step.{step}", "en") in titles
+
+
+def test_the_pad(kiosk: Kiosk, browser: Browser) -> None:
+    """Zero in the middle of the last row; shuffled on wish; a keyboard does the same."""
+    start(kiosk, browser, "en")
+    up_to_pin(kiosk, browser)
+    keys = [key.text for key in browser.all(".pad button")]
+    assert keys == [*"123456789", "Clear all", "0", "Back one"]
+    orders = {tuple(keys)}
+    for _ in range(4):
+        browser.press("#mix")
+        assert sorted(key.text for key in browser.all(".key")) == [*"0123456789"]
+        orders.add(tuple(key.text for key in browser.all(".pad button")))
+    assert len(orders) >= 3  # off, and two shuffles: alike once in 10! times
+    body = browser.one("body")
+    for char in "12x34":
+        body.send_keys(char)
+    assert browser.one("#dots").text == "●●●●"
+    assert browser.one("#dots").get_attribute("aria-label") == "4 characters entered"
+    body.send_keys("\ue003")  # backspace
+    assert browser.script("return document.getElementById('send').disabled")
+    body.send_keys("4", "\ue007")  # enter
+    browser.screen("confirm")
+
+
+def test_only_a_keyboard(kiosk: Kiosk, browser: Browser) -> None:
+    """Tab and Enter alone lead from the heading to the document, and focus is always seen."""
+    start(kiosk, browser, "en")
+    put_down(kiosk, browser)
+    browser.one("[data-option='residence']")
+
+    def tab_to(selector: str) -> None:
+        for _ in range(40):
+            browser.driver.switch_to.active_element.send_keys("\ue004")
+            if browser.script("return document.activeElement.matches(arguments[0])", selector):
+                width = "return getComputedStyle(document.activeElement).outlineWidth"
+                assert browser.script(width) == "5px"
+                return
+        raise AssertionError(f"{selector} is not reached")
+
+    tab_to("[data-option='residence']")
+    browser.driver.switch_to.active_element.send_keys("\ue007")
+    browser.screen("pin")
+    for digit in "1234":
+        browser.one("body").send_keys(digit)
+    tab_to("#send")
+    browser.driver.switch_to.active_element.send_keys("\ue007")
+    browser.screen("confirm")
+    tab_to(".row .strong")
+    browser.driver.switch_to.active_element.send_keys("\ue007")
+    tab_to("#document")
+
+
+def test_another_language_keeps_the_state(kiosk: Kiosk, browser: Browser) -> None:
+    start(kiosk, browser, "ja")
+    up_to_pin(kiosk, browser)
+    for char in "12":
+        browser.one("body").send_keys(char)
+    for language in ("en", "ja-easy", "ja"):
+        browser.speak(language)
+        words = [messages.text(key, language) for key in ("kiosk.pin.auth", "kiosk.words.send")]
+        browser.until(lambda words=words: [browser.title(), browser.one("#send").text] == words)  # type: ignore[misc]
+        assert browser.one("#dots").text == "●●"
+
+
+def test_more_time_the_end_and_the_alarm(short: Kiosk, browser: Browser) -> None:
+    start(short, browser, "en")
+    put_down(short, browser)
+    for _ in range(2):
+        browser.one("#more:not([hidden]) button").click()
+        browser.until(lambda: not browser.all("#more:not([hidden])"))
+    assert axe_violations(browser) == []
+    browser.screen("timed_out", "card_left")
+    browser.screen("card_left")
+    for language in LANGUAGES:
+        browser.speak(language)
+        words = messages.text("kiosk.state.card_left", language)
+        browser.until(lambda words=words: browser.one("#alarm").text == words)  # type: ignore[misc]
+        assert browser.title() == words
+        assert [*layout_faults(browser), *axe_violations(browser)] == []
+    short.order("pull")
+    browser.screen("waiting")
+    assert not browser.all("#alarm:not([hidden])")
+
+
+def test_a_forgotten_card_leaves_the_document_within_reach(short: Kiosk, browser: Browser) -> None:
+    start(short, browser, "en")
+    up_to_pin(short, browser)
+    browser.enter("1234")
+    browser.screen("confirm")
+    browser.press(".strong")
+    browser.one("#alarm:not([hidden])")
+    assert browser.one("#document").is_displayed()
+    assert browser.kind() == "done"
