@@ -23,7 +23,7 @@ class Channel(StrEnum):
 
     APP = "app"
     MAIL = "mail"
-    PHONE = "phone"
+    CALL = "call"
 
 
 class WatchDeed(StrEnum):
