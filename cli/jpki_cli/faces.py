@@ -57,8 +57,6 @@ def pictures(
     plan: Plan, face: FaceRecord | None, number: NumberImageRecord | None, *, reveal: bool
 ) -> tuple[Picture, ...]:
     """What the plan asks for of the images, each looked into. Raises CardDataError."""
-    from jpki.card.images import inspect
-
     held: dict[str, bytes] = {}
     if face is not None:
         every = {
@@ -71,9 +69,15 @@ def pictures(
     if number is not None:
         held[NUMBER] = number.image
     return tuple(
-        Picture(name, data, inspect(data, _place(name)), name == NUMBER and not reveal)
-        for name, data in held.items()
+        picture(name, data, hidden=name == NUMBER and not reveal) for name, data in held.items()
     )
+
+
+def picture(name: str, data: bytes, *, hidden: bool = False) -> Picture:
+    """One image of the face, looked into. Raises CardDataError."""
+    from jpki.card.images import inspect
+
+    return Picture(name, data, inspect(data, _place(name)), hidden)
 
 
 def file_names(plan: Plan, *, reveal: bool) -> list[str]:

@@ -6,14 +6,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jpki.card_map import PIN_HOME, PinKind
+from jpki_cli import files
 from jpki_cli.cards import Head, head_of
-from jpki_cli.clicks import OneOf, UsageFault, command, option
+from jpki_cli.clicks import Listed, UsageFault, command, option
 from jpki_cli.commands.pin import counter_json, tries
 from jpki_cli.errors import Exit, exit_of
-from jpki_cli.options import card_options, pin_options, validation_options, with_option
+from jpki_cli.options import PATH, card_options, pin_options, validation_options, with_option
 from jpki_cli.pin_desk import PinDesk, kinds
 from jpki_cli.progress import Progress
 from jpki_cli.render import (
@@ -56,7 +58,9 @@ class Done:
 @command("check")
 @with_option
 @option("--number", is_flag=True)
-@option("--reveal", metavar="WHAT", type=OneOf("number"))
+@option("--reveal", metavar="LIST", type=Listed("number", "person"), default=())
+@option("--report", "out", metavar="F", type=PATH)
+@option("--force", is_flag=True)
 @validation_options
 @pin_options
 @card_options
@@ -64,7 +68,9 @@ def check(
     session: Session,
     with_: tuple[str, ...],
     number: bool,
-    reveal: str | None,
+    reveal: tuple[str, ...],
+    out: Path | None,
+    force: bool,
     pin_fd: int | None,
     last_try: bool,
     wait: float | None,
@@ -73,6 +79,10 @@ def check(
     asked = Asked.from_options(given)
     wanted = kinds(with_)
     _refuse(wanted, number, reveal)
+    if "person" in reveal and out is None:
+        raise UsageFault("usage_reveal_person")
+    if out is not None:
+        files.check_target(out, force=force)
     with PinDesk(session, wanted, pin_fd) as desk:
         trust, options = material(session, asked)
         with session.card(wait=wait, at=asked.at, needs_pin=bool(wanted)) as opened:
@@ -83,12 +93,27 @@ def check(
             )
             elapsed = time.perf_counter() - begin
             extended = opened.card.connection.limits.extended > 0
-    done = Done(head, report, elapsed, extended, bool(reveal), bool(wanted))
+    done = Done(head, report, elapsed, extended, "number" in reveal, bool(wanted))
+    if out is not None:
+        _write(session, done, out, person="person" in reveal, force=force)
     if session.json:
         session.emit(_json(session, done))
     else:
         _show(session, session.screen(), done)
     return exit_of(report.verdict.outcome)
+
+
+def _write(session: Session, done: Done, out: Path, *, person: bool, force: bool) -> None:
+    """The page that ``--report`` asks for; with ``person`` for nobody else's eyes."""
+    from jpki_cli.card_reports import card_page
+
+    test = done.head.test or done.report.verdict.environment == "test"
+    html = card_page(
+        done.head, done.report, test=test, person=person, number=done.reveal,
+        made=session.app.clock(),
+    )  # fmt: skip
+    files.write_whole(out, html, private=True, force=force)
+    session.note("card_report_written", path=str(out))
 
 
 def _run(
@@ -118,12 +143,13 @@ def _run(
         progress.clear()
 
 
-def _refuse(wanted: list[PinKind], number: bool, reveal: str | None) -> None:
-    if reveal and not number:
+def _refuse(wanted: list[PinKind], number: bool, reveal: tuple[str, ...]) -> None:
+    shown = "number" in reveal
+    if shown and not number:
         raise UsageFault("usage_reveal_number")
     if number and not {PinKind.TEXT, PinKind.NUMBER_A} & set(wanted):
         raise UsageFault("usage_with_opens", record="number", needed="number-a, text")
-    if reveal and PinKind.TEXT not in wanted:  # number-a opens its picture, not its digits
+    if shown and PinKind.TEXT not in wanted:  # number-a opens its picture, not its digits
         raise UsageFault("usage_with_opens", record="number", needed="text")
 
 
