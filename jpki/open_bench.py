@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -39,6 +39,7 @@ from jpki.mapping.policy_file import load_policy
 from jpki.mapping.report import latest
 from jpki.mapping.service import Map, open_map
 from jpki.open import TEST_ISSUER, VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
+from jpki.open_flows import ACTORS, town_policy
 from jpki.open_kiosk import listening, reader_port, serve_terminal
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
@@ -63,6 +64,7 @@ FAULTS: Final = (
     "wrong:answer",
 )
 FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}
+CONTRACT: Final = timedelta(days=365)  # how long a contract of a demonstration lasts
 _SHOWN: Final = 12  # entries of the ledger on the bench
 
 
@@ -95,6 +97,7 @@ class Town:
             LocalServer(
                 self.table, office, terminal=terminal, origin=f"demo:{terminal}",
                 tickets=self.tickets, clock=self.clock, watcher=self.watcher,
+                contract_end=lambda reference: self.clock() + CONTRACT,
             ),
         )  # fmt: skip
 
@@ -258,7 +261,8 @@ class Demonstration:
 
     ``reader``: ``virtual:NAME`` puts that card down to begin with, ``virtual:`` none;
     ``pcsc:…`` watches a real reader. ``folder``: private, for keys and, without ``url``, the
-    map. Raises MapError, ConfigurationError, ReaderUriError.
+    map. ``flows``: ids; several are chosen from. Raises MapError, ConfigurationError,
+    ReaderUriError.
     """
 
     def __init__(
@@ -269,12 +273,14 @@ class Demonstration:
         *,
         url: str | None = None,
         limits: Limits | None = None,
+        flows: Sequence[str] = FLOWS,
     ) -> None:
         self._clock = DemoClock()
         self._slot = VirtualSlot()
         self._bench = DemoBench(self._slot, self._clock)
         self._limits = limits
         self._policy = policy
+        self._flows = tuple(flows)
         scheme, _, self._card = reader.partition(":")
         self._port = self._slot if scheme == VIRTUAL else reader_port(reader)
         self._opened = ExitStack()
@@ -282,12 +288,14 @@ class Demonstration:
 
     def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         """Serve the terminal's page and the bench on ``listener`` until told to stop."""
-        token = secrets.token_urlsafe(32)
-        server = self._serve_half(token)
+        # One terminal stands for many: each flow has the actor that its policy knows.
+        tokens = {actor: secrets.token_urlsafe(32) for actor in {TERMINAL, *ACTORS.values()}}
+        server = self._serve_half(tokens)
 
         def settings() -> dict[str, Any]:
             return {
-                "server": server, "token": token, "policy": self._policy, "flows": FLOWS,
+                "server": server, "token": tokens[TERMINAL], "tokens": tokens,
+                "policy": self._policy, "flows": self._flows, "trust": Environment.TEST.value,
                 "ahead": self._clock.ahead.total_seconds(),
             }  # fmt: skip
 
@@ -302,25 +310,32 @@ class Demonstration:
             issuers=[_issuer().public()], clock=self._clock, limits=self._limits, ready=begin,
         )  # fmt: skip
 
-    def _serve_half(self, token: str) -> str:
-        """The town's server half, on loopback, for the terminal's own token."""
+    def _serve_half(self, tokens: Mapping[str, str]) -> str:
+        """The town's server half, on loopback, for the terminal's own tokens (by actor)."""
         from jpki.kiosk.server.app import server_app
         from jpki.kiosk.server.terminals import Terminals, token_digest
 
+        names = {token_digest(token): actor for actor, token in tokens.items()}
         listener = self._opened.enter_context(listening("127.0.0.1", 0))
-        app = server_app(self.town.half, Terminals({token_digest(token): TERMINAL}))
+        app = server_app(self.town.half, Terminals(names))
         self._opened.enter_context(served(app, listener))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     def _open_town(self, url: str, folder: Path) -> Town:
         """Make the map, or open the one that is there, and enrol everybody."""
-        key_file, policy = folder / "demo.keys", load_policy(self._policy)
-        create_map(url, key_file, policy, Environment.TEST, now=self._clock())
+        key_file, policy = folder / "demo.keys", town_policy(load_policy(self._policy))
+        evidence = f"sqlite:///{folder / 'evidence.db'}"
+        create_map(
+            url, key_file, policy, Environment.TEST, now=self._clock(), evidence_url=evidence
+        )
         trust = load_trust(Environment.TEST, at=self._clock())
         validator = Validator(
             trust.store, crls=trust.crls, unverified_policies=True, clock=self._clock
         )
-        table = open_map(url, key_file, policy, validator, clock=self._clock)
+        table = open_map(
+            url, key_file, policy, validator, cv_keys=trust.cv_keys, clock=self._clock,
+            evidence_url=evidence,
+        )  # fmt: skip
         self._opened.callback(table.close)
         town = Town(table, self._clock, self._bench.watch)
         self._bench.town = town

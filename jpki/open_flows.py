@@ -7,12 +7,12 @@ with its own.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,7 @@ from jpki.certificate.kinds import Environment
 from jpki.errors import ConfigurationError
 from jpki.kiosk.flows.pseudonym import SERVICES
 from jpki.mapping.policy import Policy
-from jpki.mapping.policy_file import load_policy, policy_of
+from jpki.mapping.policy_file import load_policy
 
 if TYPE_CHECKING:
     from jpki.kiosk.server.half import ServerHalf
@@ -43,15 +43,21 @@ ACTORS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Who asks in a demonstration, by flow, in the policies' words. Its keys are all flows."""
+INVENTED: Final = ("form_filling", "number_giving", "identity_proofing", "application")
+"""Flows whose forms, receivers and contracts are invented here: for test cards only."""
 _MAPPED: Final = ("konbini", *(preset for preset, *_ in SERVICES.values()), "eligibility", "kyc")
 
 
-def town_policy(first: str = "konbini") -> Policy:
-    """The presets of all flows that need a map as one policy, of the first one's organisation."""
-    folder = resources.files("jpki.mapping") / "presets"
-    files = [tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in _MAPPED]
-    services = [service for file in files for service in file["service"]]
-    return policy_of({**files[0], "name": "town", "service": services}, first)
+def town_policy(first: Policy) -> Policy:
+    """``first`` with the services of all flows that need a map, of its own organisation."""
+    presets = [load_policy(name) for name in _MAPPED]
+    services = {service.id: service for policy in presets for service in policy.services}
+    services.update({service.id: service for service in first.services})
+    digests = "".join(policy.digest for policy in (first, *presets))
+    digest = hashlib.sha256(digests.encode("ascii")).hexdigest()
+    return replace(
+        first, services=tuple(services.values()), version=f"sha256:{digest[:16]}", digest=digest
+    )
 
 
 def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
@@ -63,7 +69,9 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
     made: dict[str, Flow] = {}
     for flow in settings["flows"]:
         if flow not in ACTORS:
-            raise ConfigurationError("flow_unknown", path=flow)
+            raise ConfigurationError("flow_unknown", path=flow, flows=", ".join(ACTORS))
+        if flow in INVENTED and _trust(settings) != Environment.TEST:
+            raise ConfigurationError("flow_invented", path=flow)
         made[flow] = _FACTORIES.get(flow, _pseudonym)(flow, settings)
     return made
 

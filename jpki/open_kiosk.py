@@ -38,25 +38,10 @@ MODULE: Final = "jpki.open_kiosk"
 
 
 def flows_of(settings: Mapping[str, Any]) -> dict[str, Flow]:
-    """The flows of a terminal, by id.
+    """The flows of a terminal, by id; ``settings`` as for ``open_flows.make_flows``."""
+    from jpki.open_flows import make_flows
 
-    Settings: ``server`` (url), ``token``, ``ca`` (PEM file or None), ``policy`` (preset or
-    file), ``flows`` (ids).
-    """
-    import ssl
-
-    from jpki.kiosk.flows.konbini import Konbini, StubCoins
-    from jpki.kiosk.server.client import HttpServerHalf
-    from jpki.mapping.policy_file import load_policy
-
-    ca = settings.get("ca")
-    context = ssl.create_default_context(cafile=ca) if ca else None
-    server = HttpServerHalf(settings["server"], settings["token"], context=context)
-    policy = load_policy(settings["policy"])
-    made: dict[str, Flow] = {}
-    if "konbini" in settings["flows"]:
-        made["konbini"] = Konbini(server, policy, StubCoins())
-    return made
+    return make_flows(settings)
 
 
 def serve_terminal(

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ FLOWS = ("konbini",)
 @option("--token-file", metavar="F", type=PATH)
 @option("--ca", metavar="F", type=PATH)
 @option("--policy", metavar="PRESET|FILE", default="konbini")
+@option("--flow", "flows", metavar="ID", multiple=True, default=FLOWS)
 @option("--idle", metavar="S", type=Seconds(), default=60)
 @option("--total", metavar="S", type=Seconds(), default=300)
 @option("--left", metavar="S", type=Seconds(), default=10)
@@ -108,9 +109,19 @@ def _demo(session: Session, listener: socket.socket, limits: Limits, given: dict
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="jpki-demo-")))
         demo = opened.enter_context(
-            Demonstration(session.reader, folder, given["policy"], url=given["db"], limits=limits)
-        )
+            Demonstration(
+                session.reader, folder, given["policy"], url=given["db"], limits=limits,
+                flows=_flows(given["flows"]),
+            )
+        )  # fmt: skip
         demo.run(listener, lambda: _say_ready(session, listener, bench=True))
+
+
+def _flows(asked: Sequence[str]) -> tuple[str, ...]:
+    """The flows that were asked for, each once; ``all`` stands for every one."""
+    from jpki.open_flows import ACTORS
+
+    return tuple(ACTORS) if "all" in asked else tuple(dict.fromkeys(asked))
 
 
 def _terminal(
@@ -123,7 +134,8 @@ def _terminal(
         "token": _read_token(given["token_file"]),
         "ca": None if given["ca"] is None else str(given["ca"]),
         "policy": given["policy"],
-        "flows": FLOWS,
+        "flows": _flows(given["flows"]),
+        "trust": session.trust,
     }
     serve_terminal(
         reader_port(session.reader),
