@@ -309,6 +309,10 @@ class PinGuard:
         if not self._enter(application):
             raise PinError(kind, None, "pin_absent", application=application.name)
         sw = self._query(kind, application)
+        if sw.is_ok:
+            # No count. A reader that hands over the answer to SELECT once more says so too,
+            # and this could be the last try: ask again.
+            sw = self._query(kind, application)
         before = self._counter(kind, application, sw)
         if before.state is PinState.UNKNOWN:
             raise status_error(sw, _VERIFY)

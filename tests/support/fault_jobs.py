@@ -20,6 +20,21 @@ from jpki.verifying.login import respond, verify_response
 from jpki.verifying.material import TrustMaterial, ValidationOptions
 from virtual_terminal import AT
 
+AT_COMMAND = (
+    "pull:before", "pull:during", "pull:after", "reinsert", "reset",
+    "reply:cut=1", "reply:cut=2", "reply:cut=100", "reply:flip", "reply:flip=0", "reply:repeat",
+    "reply:delay=2s", "reply:delay=60s", "reply:never",
+    "sw=6F00", "sw=6982", "sw=6A82", "sw=9000", "sw=63C2", "sw=61FF", "sw=6C10", "sw:after=6985",
+)  # fmt: skip
+SIZES = (128, 224, 250, 255)
+SMALL = tuple(f"reader:{how}={size}" for how in ("6700", "cut", "trim") for size in SIZES)
+LYING = ("extended:6700", "extended:cut=256", "extended:trim=256", "extended:cut=1000")
+PATIENT = ("card:6F00", "card:61xx=1", "card:61xx=100", "card:61xx=255", "card:6Cxx")
+BREAKING = ("reader:break=128", "extended:break", "busy:open", "busy:exclusive")
+FORGED = ("wrong:auth-certificate", "wrong:sign-certificate", "wrong:answer")
+STANDING = (*SMALL, *LYING, *PATIENT, *BREAKING, *FORGED)
+"""Every fault that stands all the time; those above are set at one command."""
+
 RIGHT, WRONG, NEW, SECRET = b"1234", b"9999", b"8765", b"ABC123"
 
 

@@ -27,7 +27,8 @@ def guard(*script: tuple[bytes, Answer]) -> tuple[PinGuard, ScriptedConnection]:
 
 def auth(query: str, *answers: str | Exception) -> Script:
     """SELECT, the counter, then VERIFY of 1234 and what follows it."""
-    script = [line(JPKI, OK), line(QUERY_AUTH, query)]
+    asked = 2 if query == OK else 1  # an answer without a count is asked for again
+    script = [line(JPKI, OK), *[line(QUERY_AUTH, query)] * asked]
     for index, answer in enumerate(answers):
         script.append(line(VERIFY_AUTH if index == 0 else QUERY_AUTH, answer))
     return script

@@ -148,6 +148,14 @@ def test_a_right_pin(query: str, left: int | None) -> None:
     assert value == bytes(4)
 
 
+def test_a_repeated_answer_to_select_does_not_hide_the_last_try() -> None:
+    pins, connection = guard(line(JPKI, OK), line(QUERY_AUTH, OK), line(QUERY_AUTH, "63C1"))
+    with pytest.raises(PinLastTryError):
+        pins.verify(PinKind.AUTH, bytearray(b"1234"))
+    assert connection.used_up
+    assert connection.presented == 0
+
+
 @pytest.mark.parametrize(
     ("query", "answer", "error", "code", "left"),
     [
