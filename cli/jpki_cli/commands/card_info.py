@@ -71,6 +71,10 @@ def _show(session: Session, head: Head, found: CardOverview, names: Municipality
     screen.line()
     screen.line(t("cli.tries_left"))
     screen.table(rows(told.counters))
+    screen.line()
+    screen.line(t("cli.pins_explained"))
+    kinds = dict.fromkeys(c.kind.value for c in told.counters if c.state.value != "absent")
+    screen.table([(kind, t(f"cli.pin_explained.{kind}")) for kind in kinds])
 
 
 def _json(head: Head, found: CardOverview, names: MunicipalityNames) -> dict[str, object]:
