@@ -136,6 +136,17 @@ def test_entries_inside_serials_are_none() -> None:
     assert columns.rows == 45
 
 
+def test_a_middle_that_is_none_is_noticed() -> None:
+    # Halves are read at once from where eight entries seem to follow one another.
+    decoy = bytes.fromhex("3081903081") + b"\x8d" + bytes.fromhex("06032a03040481850481") + b"\x82"
+    decoy += (b"\x30\x01\x02" * 44)[:0x82]
+    data = framed([entry(9 + i) for i in range(4)] + [entry(5 + i, DATE + decoy) for i in range(9)])
+    assert fast._beginning(data, len(data) // 2, len(data) - 2) is not None
+    columns = agreed(data)
+    assert not isinstance(columns, str)
+    assert columns.rows == 13
+
+
 @pytest.mark.parametrize("bits", [8, 16, 27, 31, 32, 33, 56, 64, 65, 151, 159])
 def test_width_of_keys(bits: int) -> None:
     top = (1 << bits) - 1
