@@ -116,6 +116,7 @@ def kept_key(keys: ServiceKeys, sealed: bytes, handle: bytes) -> object:
         ),
         (seal_card_key(KEYS, CARD_KEY, b"h" * 16), kept_key, CARD_KEY),
     ],
+    ids=["certificate", "card key"],
 )
 def test_what_is_sealed_is_of_one_handle_and_one_key(
     sealed: bytes, again: Callable[[ServiceKeys, bytes, bytes], object], value: object
