@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kiosk_page import Browser, Kiosk
+from kiosk_page import PINS, Browser, Kiosk
 
 Box = tuple[str, int, int, int, int]
 TOLERANCE = 24  # pixels: fonts are drawn a little differently from machine to machine
@@ -85,3 +85,16 @@ def differences(was: list[Box], now: list[Box]) -> list[str]:
         for old, new in zip(was, now, strict=True)
         if any(abs(a - b) > TOLERANCE for a, b in zip(old[1:], new[1:], strict=True))
     ]
+
+
+def answer_somehow(browser: Browser, kind: str) -> None:
+    """Go on from a screen of this kind: the first option, the PIN of ``hanako``, yes."""
+    if kind == "question":
+        browser.press("[data-option]")
+    elif kind != "pin":
+        browser.press(".row .strong")
+    elif browser.all(".letters"):
+        browser.enter("ABC123")
+    else:
+        fitting = browser.script("return current.most")
+        browser.enter(PINS[fitting])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from jpki import messages
+from jpki.open_flows import ACTORS
 from kiosk_page import LANGUAGES, Browser, Kiosk, axe_violations, layout_faults
-from kiosk_walk import differences, kept, put_down, screens, start, up_to_pin
+from kiosk_walk import answer_somehow, differences, kept, put_down, screens, start, up_to_pin
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "kiosk" / "screens.json"
 EXPECTED: dict[str, dict[str, Any]] = json.loads(FIXTURE.read_text(encoding="utf-8"))
@@ -160,3 +161,57 @@ def test_a_forgotten_card_leaves_the_document_within_reach(short: Kiosk, browser
     browser.one("#alarm:not([hidden])")
     assert browser.one("#document").is_displayed()
     assert browser.kind() == "done"
+
+
+@pytest.fixture(scope="module")
+def everything() -> Iterator[Kiosk]:
+    """A terminal for all flows there are."""
+    flows = [word for flow in ACTORS for word in ("--flow", flow)]
+    with Kiosk("--demo", "--reader", "virtual:", *flows) as running:
+        yield running
+
+
+def test_the_first_screens_of_all_flows(everything: Kiosk, browser: Browser) -> None:
+    """Each says on which ground and what who has no card does; and it fits the screen."""
+    start(everything, browser, "en")
+    for language in LANGUAGES:
+        browser.speak(language)
+        browser.until(lambda: len(browser.all(".offers li")) == len(ACTORS))
+        for offer in browser.all(".offers li"):
+            assert len([line for line in offer.text.splitlines() if line]) >= 3
+        assert [*layout_faults(browser), *axe_violations(browser)] == []
+    everything.order("insert", "hanako")
+    browser.one("[data-option]")
+    for language in LANGUAGES:
+        browser.speak(language)
+        assert [*layout_faults(browser), *axe_violations(browser)] == []
+    pictures = browser.script(
+        "return [...document.images].map((i) => [i.src, i.complete && i.naturalWidth > 0])"
+    )
+    assert len(pictures) == len(ACTORS)
+    assert [source for source, drawn in pictures if not drawn] == []
+
+
+@pytest.mark.parametrize("flow", ACTORS)
+def test_every_screen_of_every_flow(everything: Kiosk, browser: Browser, flow: str) -> None:
+    """To the end with the first of all choices; each screen in each language."""
+    start(everything, browser, "en")
+    everything.order("insert", "hanako")
+    browser.press(f"[data-option='{flow}']")
+    browser.until(lambda: not browser.all(f"[data-option='{flow}']"))
+    found: dict[str, list[str]] = {}
+    for _ in range(20):
+        kind = browser.screen("question", "pin", "confirm", "page", "done", "refused", "failed")
+        title = browser.title()
+        for language in LANGUAGES:
+            browser.speak(language)
+            found[f"{language} {title}"] = list(layout_faults(browser))
+        found[f"axe {title}"] = axe_violations(browser)
+        if kind in ("done", "refused", "failed"):
+            break
+        number = browser.script("return current.number")
+        browser.speak("en")
+        answer_somehow(browser, kind)
+        browser.until(lambda number=number: browser.script("return current.number") > number)  # type: ignore[misc]
+    assert kind == "done", browser.note()
+    assert {name: faults for name, faults in found.items() if faults} == {}

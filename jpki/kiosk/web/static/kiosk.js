@@ -146,7 +146,8 @@ function screen(kind, title, note, ...content) {
 
 function plain(next) {
   typed = null;
-  const offers = next.state === "waiting" ? [make("ul", "", { className: "offers" })] : [];
+  const many = next.flows.length > 8 ? "offers many" : "offers";
+  const offers = next.state === "waiting" ? [make("ul", "", { className: many })] : [];
   for (const flow of offers.length ? next.flows : []) {
     const words = make("div");
     words.append(make("h2", flow.title), make("p", flow.article), make("p", flow.alternative));
