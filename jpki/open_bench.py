@@ -66,6 +66,7 @@ FAULTS: Final = (
 FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}
 CONTRACT: Final = timedelta(days=365)  # how long a contract of a demonstration lasts
 _SHOWN: Final = 12  # entries of the ledger on the bench
+_FARTHEST: Final = 20 * 365 * 86400  # seconds the clock may be moved, to and fro
 
 
 class DemoClock:
@@ -228,7 +229,10 @@ class DemoBench:
 
     def move_clock(self, seconds: float) -> None:
         """As the Protocol has it."""
-        self._clock.ahead += timedelta(seconds=seconds)
+        ahead = self._clock.ahead.total_seconds() + seconds
+        if not abs(ahead) <= _FARTHEST:
+            raise JpkiError("bench_unknown")
+        self._clock.ahead = timedelta(seconds=ahead)
         self._change(ahead=self._clock.ahead.total_seconds())
         self.renew()
 

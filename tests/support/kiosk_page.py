@@ -127,7 +127,7 @@ class Browser:
         options = webdriver.ChromeOptions()
         for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
             options.add_argument(word)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
         self._wait = WebDriverWait(self.driver, PATIENCE, 0.03, [StaleElementReferenceException])
         self.run_cdp("Page.addScriptToEvaluateOnNewDocument", source=_REMEMBER)
