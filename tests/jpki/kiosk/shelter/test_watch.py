@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""見守り: no notice without a guardian's consent, no place after 24 hours, none of the suppressed."""
+"""見守り: a guardian's consent, a notice, and no place after 24 hours; none of the suppressed."""
 
 from __future__ import annotations
 
