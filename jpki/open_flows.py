@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,19 +123,19 @@ def _form_filling(flow: str, settings: Mapping[str, Any]) -> Flow:
 
     form = Form("転居届", ("name", "address", "birth"))
     policy = load_policy("counter")
-    return FormFilling(policy, _cv_keys(settings), form, printed, actor=ACTORS[flow])
+    return FormFilling(policy, _cv_keys(_trust(settings)), form, printed, actor=ACTORS[flow])
 
 
 def _age_check(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.age_check import AgeCheck
 
-    return AgeCheck(load_policy("age"), _cv_keys(settings), actor=ACTORS[flow])
+    return AgeCheck(load_policy("age"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
 
 
 def _face_check(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.face_check import FaceCheck
 
-    return FaceCheck(load_policy("counter"), _cv_keys(settings), actor=ACTORS[flow])
+    return FaceCheck(load_policy("counter"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
 
 
 def _number_giving(flow: str, settings: Mapping[str, Any]) -> Flow:
@@ -145,7 +145,7 @@ def _number_giving(flow: str, settings: Mapping[str, Any]) -> Flow:
         """A demonstration has no file that may hold it."""
 
     return NumberGiving(
-        load_policy("counter"), _cv_keys(settings), forget, role="個人番号利用事務実施者",
+        load_policy("counter"), _cv_keys(_trust(settings)), forget, role="個人番号利用事務実施者",
         actor=ACTORS[flow],
     )  # fmt: skip
 
@@ -174,10 +174,11 @@ def _judge(settings: Mapping[str, Any], at: datetime) -> Judge:
     return Judge(load_trust(_trust(settings), at=at), ValidationOptions(at=at))
 
 
-def _cv_keys(settings: Mapping[str, Any]) -> Mapping[bytes, tuple[int, int]]:
+@cache
+def _cv_keys(trust: str) -> Mapping[bytes, tuple[int, int]]:
     from jpki.open import load_trust
 
-    return load_trust(_trust(settings)).cv_keys
+    return load_trust(trust).cv_keys
 
 
 def _trust(settings: Mapping[str, Any]) -> str:

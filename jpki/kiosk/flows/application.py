@@ -21,8 +21,6 @@ from jpki.signing.signer import choose_algorithm
 from jpki.signing.xml import demand_extra as demand_xml
 from jpki.signing.xml import sign_xml
 from jpki.verdict import Outcome
-from jpki.verifying import pdf as pdf_verifying
-from jpki.verifying import xml as xml_verifying
 from jpki.verifying.document import DocumentFormat
 from jpki.verifying.judge import Judge
 
@@ -92,15 +90,16 @@ class Application:
         return sign_xml(drawn, signer, options)
 
     def _verified(self, signed: bytes, at: datetime) -> Outcome:
-        judge = self._judge_at(at)
+        # Loaded when an application is signed: heavy, and most visits sign none.
         if self._format is DocumentFormat.PDF:
-            from jpki.verifying.pdf_reading import read_signatures
+            from jpki.verifying import pdf, pdf_reading
 
-            return pdf_verifying.verify_signatures(signed, read_signatures(signed), judge).outcome
-        from jpki.verifying import xml_reading
+            found = pdf_reading.read_signatures(signed)
+            return pdf.verify_signatures(signed, found, self._judge_at(at)).outcome
+        from jpki.verifying import xml, xml_reading
 
-        found = xml_reading.read_signatures(signed, lambda name: None)
-        return xml_verifying.verify_signatures(found, judge).outcome
+        read = xml_reading.read_signatures(signed, lambda name: None)
+        return xml.verify_signatures(read, self._judge_at(at)).outcome
 
 
 def _shown(form: FilledForm) -> Page:
