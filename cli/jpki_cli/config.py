@@ -84,7 +84,7 @@ def load(env: Mapping[str, str]) -> Config:
         content = tomllib.loads(path.read_bytes().decode())
     except OSError as exc:
         raise ConfigurationError(path=str(path), reason="not_readable", place="-") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(path=str(path), reason="not_toml", place="-") from exc
     return _Reader(path).config(content)
 

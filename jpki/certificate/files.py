@@ -6,11 +6,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from jpki.errors import CertificateError, RevocationDataError
 
-_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s(.*?)-----END \1-----", re.DOTALL)
+_BEGIN: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s")
 
 
 def load_certificates(data: bytes) -> list[bytes]:
@@ -40,9 +41,7 @@ def _blocks(data: bytes, labels: tuple[bytes, ...]) -> list[bytes] | None:
     if data[:1] == b"\x30":
         return [bytes(data)]
     found: list[bytes] = []
-    for label, body in _BLOCK.findall(data):
-        if label not in labels:
-            continue
+    for body in _bodies(data, labels):
         try:
             found.append(base64.b64decode(b"".join(body.split()), validate=True))
         except binascii.Error:
@@ -50,3 +49,19 @@ def _blocks(data: bytes, labels: tuple[bytes, ...]) -> list[bytes] | None:
     if not found and b"-----BEGIN" in data:
         return None if any(b"-----BEGIN " + label in data for label in labels) else []
     return found
+
+
+def _bodies(data: bytes, labels: tuple[bytes, ...]) -> Iterator[bytes]:
+    """What stands between the lines of armour. Each label's end is looked for once a block."""
+    pos = 0
+    open_ended: set[bytes] = set()
+    while opening := _BEGIN.search(data, pos):
+        pos, label = opening.end(), opening[1]
+        if label not in labels or label in open_ended:
+            continue
+        end = data.find(b"-----END " + label + b"-----", pos)
+        if end < 0:
+            open_ended.add(label)
+            continue
+        yield data[pos:end]
+        pos = end

@@ -38,7 +38,7 @@ def config(host: Host) -> Iterator[Finding]:
         return
     try:
         tomllib.loads(data.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         yield Finding("config", Level.FAULT, "config_not_toml", {}, "config_repair")
         return
     yield from _rights(host, path, '"$JPKI_CONFIG"' if named else _CONFIG)

@@ -47,7 +47,7 @@ class StateFile:
             raise self._error("unreadable") from exc
         try:
             document = json.loads(raw)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise self._error("damaged") from exc
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise self._error("damaged", "schema")

@@ -192,7 +192,7 @@ def read_keys(path: Path) -> KeyFile:
         os.close(handle)
     try:
         keys = _from_object(json.loads(data.decode("utf-8")))
-    except (KeyError, TypeError, ValueError, binascii.Error) as exc:
+    except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as exc:
         # The cause is not chained: it could show a piece of the file.
         del exc
         raise KeyFileError(reason="malformed", path=str(path)) from None

@@ -38,12 +38,15 @@ class Wire:
         self.thread.start()
 
     def _carry(self) -> None:
-        with self._listener, self._listener.accept()[0] as card:
-            with socket.create_connection((HOST, self._reader_port)) as reader:
-                for end in (reader, card):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while self._pass_on(reader, card):
-                    pass
+        with (
+            self._listener,
+            self._listener.accept()[0] as card,
+            socket.create_connection((HOST, self._reader_port)) as reader,
+        ):
+            for end in (reader, card):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while self._pass_on(reader, card):
+                pass
 
     def _pass_on(self, reader: socket.socket, card: socket.socket) -> bool:
         """One piece either way; whether the wire still holds."""

@@ -139,10 +139,8 @@ class PinBench:
 
     def challenge(self) -> None:
         """A login challenge in a file."""
-        made = self.cli(
-            *["auth", "challenge", "--origin", "https://a.example", "--purpose", "test", "--ttl", "86400"],
-            "--out", str(self.folder / "challenge.json"),
-        )  # fmt: skip
+        words = "auth challenge --origin https://a.example --purpose test --ttl 86400"
+        made = self.cli(*words.split(), "--out", str(self.folder / "challenge.json"))
         assert made.code == 0, made.err
 
     def renew(self) -> None:

@@ -153,9 +153,12 @@ def static_file(path: str) -> Response:
     """A file of the page; what is not one of ours is not found."""
     from starlette.responses import Response
 
-    file = (STATIC / path).resolve()
-    kind = _TYPES.get(file.suffix)
-    if kind is None or not file.is_relative_to(STATIC) or not file.is_file():
+    kind = _TYPES.get(Path(path).suffix)
+    try:
+        file = (STATIC / path).resolve()
+        if kind is None or not file.is_relative_to(STATIC) or not file.is_file():
+            return Response(status_code=404)
+    except (OSError, ValueError):  # a name that no file can have
         return Response(status_code=404)
     return Response(file.read_bytes(), media_type=kind)
 

@@ -78,7 +78,7 @@ class Folder:
             if content["format"] != FORMAT:
                 raise CrlStoreError(path=str(self.path), reason="other_version")
             return Environment(content["environment"])
-        except (ValueError, KeyError, TypeError, OSError) as exc:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as exc:
             raise CrlStoreError(path=str(self.path), reason="not_readable") from exc
 
     def open(self, name: str) -> int:
@@ -119,7 +119,7 @@ class Folder:
             content = json.loads(self.read(name, 1 << 28))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             raise CrlStoreError(path=str(self.path / name), reason="not_readable") from exc
         return content if isinstance(content, dict) else {}
 

@@ -148,7 +148,7 @@ def read_facts(data: memoryview, size: int) -> tuple[Facts, Places]:
         if not whole or hashlib.sha256(content).digest() != digest:
             raise damaged()
         facts = _facts(json.loads(content))
-    except (struct.error, ValueError, KeyError, TypeError, OverflowError):
+    except (struct.error, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise damaged() from None
     at = Places.of(facts, length)
     if at.end != size or facts.width not in WIDTHS or facts.count < 0:

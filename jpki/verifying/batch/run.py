@@ -107,7 +107,7 @@ def run_moment(output: Path) -> str | None:
     """The moment (RFC 3339) that an unfinished run to ``output`` judges at, or None."""
     try:
         plan = json.loads((_folder(output) / _PLAN).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     at = plan.get("at") if isinstance(plan, dict) else None
     return at if isinstance(at, str) else None

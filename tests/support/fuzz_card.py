@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fuzzed: what comes from a card or from the virtual reader's wire."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import cast, get_args
+
+from fuzz_targets import FindingError, calls
+from jpki.card import common_ap, licence_records, mf, surface_records, text_records, token
+from jpki.card import images as pictures
+from jpki.card.cv_certificate import CvChain, parse_cv_certificate, parse_cv_contents
+from jpki.card.records import Place, record_size
+from jpki_apdu import tlv as ber
+from jpki_apdu import vpcd
+from jpki_apdu.errors import TransportError
+from jpki_apdu.replay import parse_replay
+from jpki_apdu.transcript import parse_trace
+from vpcd_card import Card
+
+PLACE = Place("fuzz", 0x0001)
+
+
+def tlv(data: bytes) -> None:
+    """Read, written again: every shortest form comes back as it was."""
+
+    def again(raw: bytes) -> None:
+        one = ber.parse_one(raw)
+        if one.end > len(raw) or ber.total_length(raw) != one.end:
+            raise FindingError("length")
+        made = ber.parse_one(ber.encode(one.tag, one.value))
+        if (made.tag, made.value) != (one.tag, one.value):
+            raise FindingError("round trip")
+
+    calls(
+        (again, ber.parse_all, lambda raw: ber.parse_all(raw, filler=True), ber.total_length), data
+    )
+    record_size(data)
+
+
+def ef_text(data: bytes) -> None:
+    calls(
+        (
+            text_records.parse_number, text_records.parse_attributes, text_records.parse_digests,
+            text_records.parse_basic_info, text_records.parse_session_key,
+            text_records.parse_ap_key,
+        ),
+        data,
+    )  # fmt: skip
+
+
+def ef_surface(data: bytes) -> None:
+    calls(
+        (
+            surface_records.parse_surface_info, surface_records.parse_age,
+            surface_records.parse_face, surface_records.parse_number_image,
+            surface_records.parse_filler,
+        ),
+        data,
+    )  # fmt: skip
+
+
+def ef_others(data: bytes) -> None:
+    calls(
+        (
+            common_ap.parse_card_record, token.parse_token_info, token.parse_availability,
+            *(
+                lambda raw, parse=parse: parse(raw, PLACE)
+                for parse in (
+                    mf.parse_key_reference, mf.parse_card_number, mf.parse_day,
+                    mf.parse_contact_atr, mf.parse_recognition,
+                )
+            ),
+        ),
+        data,
+    )  # fmt: skip
+
+
+def ef_licence(data: bytes) -> None:
+    calls(
+        (
+            licence_records.parse_pin_set, licence_records.parse_licence,
+            licence_records.parse_signature,
+        ),
+        data,
+    )  # fmt: skip
+
+
+def cv_certificate(data: bytes) -> None:
+    calls(
+        (
+            *(
+                lambda raw, chain=chain: parse_cv_certificate(raw, chain)
+                for chain in get_args(CvChain)
+            ),
+            lambda raw: parse_cv_contents(raw, PLACE),
+        ),
+        data,
+    )
+
+
+def images(data: bytes) -> None:
+    """Pictures of a card: looked at, and made PNG with whatever Pillow makes of them."""
+    calls(
+        (
+            lambda raw: pictures.inspect(raw, PLACE),
+            lambda raw: pictures.to_png(raw, PLACE),
+            lambda raw: pictures.grey(raw, PLACE, 40, 40),
+        ),
+        data,
+    )
+
+
+class _Peer:
+    """The other end of the wire, in pieces of a size that the first byte tells."""
+
+    def __init__(self, data: bytes) -> None:
+        self._size = data[0] % 40 + 1 if data else 1
+        self._data = data[1:]
+
+    def recv(self, most: int) -> bytes:
+        size = min(self._size, most)
+        piece, self._data = self._data[:size], self._data[size:]
+        return piece
+
+    def sendall(self, data: bytes) -> None:
+        if len(data) < 3:
+            raise FindingError("an empty frame was sent")
+
+    def setsockopt(self, *_: object) -> None: ...
+    def settimeout(self, _: float) -> None: ...
+    def shutdown(self, _: int) -> None: ...
+    def close(self) -> None: ...
+
+
+def vpcd_frames(data: bytes) -> None:
+    """The card's end serves a reader that sends anything."""
+    side = vpcd.VpcdCardSide("127.0.0.1", 9, Card())
+    side._frames = vpcd._Frames(cast(socket.socket, _Peer(data)))
+    try:
+        calls((lambda _: side.serve(threading.Event()),), b"")
+    except TransportError:
+        pass
+    finally:
+        side.close()
+
+
+def transcripts(data: bytes) -> None:
+    calls((parse_trace,), data)
+
+
+def replays(data: bytes) -> None:
+    calls((parse_replay,), data)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is fuzzed: one function a target, that takes any bytes and judges what came of them.
+
+A target returns quietly for a typed error or a verdict. Anything else is a finding: another
+exception, two readers of ours that differ, or ``valid`` for what nobody signed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+CORPUS: Final = Path(__file__).resolve().parents[2] / "fixtures" / "fuzz"
+
+
+class FindingError(AssertionError):
+    """A promise that did not hold."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """``run``: module:function, loaded when used. ``seeds``: folders of the corpus.
+
+    ``modules``: parsers of ours whose branches it has to reach; none for what mostly runs
+    the code of others.
+    """
+
+    name: str
+    run: str
+    seeds: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    tokens: tuple[bytes, ...] = ()
+
+    @property
+    def ours(self) -> bool:
+        """Whether the code under test is mostly our own parser: it gets more executions."""
+        return bool(self.modules)
+
+    def function(self) -> Callable[[bytes], None]:
+        module, _, name = self.run.partition(":")
+        found: Callable[[bytes], None] = getattr(import_module(module), name)
+        return found
+
+    def corpus(self) -> list[bytes]:
+        """The seeds, always in the same order."""
+        files = [f for seed in self.seeds for f in sorted((CORPUS / seed).iterdir())]
+        return [f.read_bytes() for f in files]
+
+
+_JSON = (b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"1e999", b"\\ud800")
+_TOML = (b"[", b"]", b"[[", b"=", b'"""', b"\n", b"true", b"1e999", b"2026-01-01", b"nan")
+
+TARGETS: Final[dict[str, Target]] = {
+    target.name: target
+    for target in (
+        Target("tlv", "fuzz_card:tlv", ("ef",), ("jpki_apdu.tlv",)),
+        Target("ef-text", "fuzz_card:ef_text", ("ef",),
+               ("jpki.card.text_records", "jpki.card.records")),
+        Target("ef-surface", "fuzz_card:ef_surface", ("ef",), ("jpki.card.surface_records",)),
+        Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.recognition",)),
+        Target("ef-licence", "fuzz_card:ef_licence", ("licence",),
+               ("jpki.card.licence_records", "jpki.card.licence_tags", "jpki.card.jis")),
+        Target("cv-certificate", "fuzz_card:cv_certificate", ("ef",),
+               ("jpki.card.cv_certificate",)),
+        Target("images", "fuzz_card:images", ("image",),
+               ("jpki.card.png", "jpki.card.jpeg2000")),
+        Target("vpcd", "fuzz_card:vpcd_frames", ("vpcd",)),
+        Target("transcript", "fuzz_card:transcripts", ("transcript",),
+               ("jpki_apdu.transcript",)),
+        Target("replay", "fuzz_card:replays", ("transcript",)),
+        Target("certificate", "fuzz_pki:certificates", ("certificate",),
+               ("jpki.certificate.certificate", "jpki.certificate.der", "jpki.certificate.names",
+                "jpki.certificate.extensions", "jpki.certificate.frame")),
+        Target("certificate-files", "fuzz_pki:certificate_files", ("certificate", "crl")),
+        Target("crl", "fuzz_pki:crls", ("crl",), ("jpki.validation.crl",)),
+        Target("crl-columns", "fuzz_pki:crl_columns", ("crl",),
+               ("jpki.validation.crl_index.plain",)),
+        Target("ocsp", "fuzz_pki:ocsp_answers", ("ocsp",), ("jpki.validation.ocsp",)),
+        Target("cms", "fuzz_documents:cms", ("cms",)),
+        Target("pdf", "fuzz_documents:pdf", ("pdf",)),
+        Target("xml", "fuzz_documents:xml", ("xml",)),
+        Target("issued", "fuzz_documents:issued", ("issued",)),
+        Target("policy", "fuzz_texts:policy", ("policy",), ("jpki.mapping.policy_file",), _TOML),
+        Target("card-toml", "fuzz_texts:card_file", ("card",), ("jpki.emulator.profile_file",),
+               _TOML),
+        Target("presentation", "fuzz_texts:presentation", ("json",), ("jpki.verifying.challenge",),
+               _JSON),
+        Target("json", "fuzz_texts:small_json", ("json",), (), _JSON),
+        Target("http-half", "fuzz_http:server_half", ("http",), (), _JSON),
+        Target("http-page", "fuzz_http:page", ("http",), (), _JSON),
+        Target("http-presentation", "fuzz_http:presentation", ("http",), (), _JSON),
+    )
+}  # fmt: skip
+"""Every target by its name."""
+
+
+@functools.cache
+def scratch() -> Path:
+    """A folder in memory where there is one, for what is read from a path."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="jpki-fuzz-", dir=memory if os.access(memory, 7) else None))
+
+
+def calls(parsers: Sequence[Callable[[bytes], object]], data: bytes) -> None:
+    """Every parser on the same bytes; typed errors are answers."""
+    from jpki_apdu.errors import Coded
+
+    for parse in parsers:
+        try:
+            parse(data)
+        except Coded as error:
+            str(error)
