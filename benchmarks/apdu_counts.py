@@ -66,7 +66,7 @@ LIBRARY: tuple[tuple[str, Callable[[Card], None], int, int, int | None], ...] = 
     ("signature certificate, password", _sign_certificate, 12, 13, 5),
     ("four attributes, PIN", _attributes, 5, 6, None),
     ("one signature, PIN", _signature, 5, 6, None),
-    ("document signature, CA certificate, password", _document, 20, 21, 8),
+    ("document signature, CA certificate, password", _document, 20, 21, 7),
     ("card face (1.2 kB), reference number A", _face, 8, 10, 5),
     ("birth date record, its key", _age, 6, 8, 5),
     ("ten counters", _counters, 15, 25, None),

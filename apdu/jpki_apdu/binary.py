@@ -36,7 +36,7 @@ class BinaryReader:
     ``send`` transmits one command, follows 61xx and 6Cxx and raises for no status word.
     """
 
-    __slots__ = ("_send", "extended", "short")
+    __slots__ = ("_carried", "_send", "extended", "short")
 
     def __init__(
         self, send: Callable[[bytes], tuple[bytes, StatusWord]], limits: ReplyLimits
@@ -44,9 +44,15 @@ class BinaryReader:
         self._send = send
         self.short = limits.short
         self.extended = limits.extended
+        self._carried = False
 
     def first(self, p1: int, wanted: int | None, *, steps: bool = True) -> tuple[bytes, StatusWord]:
-        """The first short READ BINARY. ``steps``: whether to try smaller replies if refused."""
+        """The first READ BINARY of a file that has about ``wanted`` bytes: a short one, until
+        this card and reader have carried more. ``steps``: try smaller ones if refused."""
+        if self._carried and self.extended >= (wanted or 0) > self.short:
+            found = self._extended(p1, 0, wanted or 0)
+            if found is not None:
+                return found
         return self._short(p1, 0, min(self.short, wanted or self.short), steps=steps)
 
     def rest(self, first: bytes, sw: StatusWord, size: SizeOf | int | None) -> bytes:
@@ -75,7 +81,8 @@ class BinaryReader:
             raise MalformedResponseError("file_too_long", limit=MAX_OFFSET)
         refused = False
         if self.extended > self.short and (remaining is None or remaining > self.short):
-            found = self._extended(offset, min(self.extended, remaining or self.extended))
+            le = min(self.extended, remaining or self.extended)
+            found = self._extended(offset >> 8, offset & 0xFF, le)
             if found is not None:
                 return found
             refused = True
@@ -85,9 +92,9 @@ class BinaryReader:
             self.extended = 0
         return data, sw
 
-    def _extended(self, offset: int, le: int) -> tuple[bytes, StatusWord] | None:
+    def _extended(self, p1: int, p2: int, le: int) -> tuple[bytes, StatusWord] | None:
         """One extended READ BINARY; None if refused, mangled or empty: short then decides."""
-        head = (0, READ_BINARY, offset >> 8, offset & 0xFF, 0, le >> 8 & 0xFF, le & 0xFF)
+        head = (0, READ_BINARY, p1, p2, 0, le >> 8 & 0xFF, le & 0xFF)
         try:
             data, sw = self._send(bytes(head))
         except MalformedResponseError:
@@ -95,6 +102,7 @@ class BinaryReader:
         _bounded(data, le)
         if sw not in _EXTENDED_ANSWERS or (sw == 0x9000 and not data):
             return None
+        self._carried = self._carried or len(data) > self.short
         return data, sw
 
     def _short(

@@ -131,23 +131,23 @@ class Channel:
         require_ok(self._select_file(fid), SELECT)
 
     @in_turn
-    def read_file(self, aid: bytes, fid: int, size: SizeOf | int | None = None) -> bytes:
+    def read_file(
+        self, aid: bytes, fid: int, size: SizeOf | int | None = None, *, about: int | None = None
+    ) -> bytes:
         """Read an EF of application ``aid`` (selected if it is not), whole or ``size`` bytes.
 
-        ``size``: exact bytes, or a function of the first bytes read (a certificate's header);
-        bytes after it are not read. Short chunk is not end of file: reading goes on until
-        ``size`` bytes, 6B00, 6282 or an empty reply; a file that holds less is returned as
-        it is. Raises SecurityStatusError (6982), FileNotFoundOnCardError,
-        MalformedResponseError (``file_too_long`` where an offset would not fit 15 bits).
+        ``size``: exact bytes, or a function of the first bytes read (a certificate's header).
+        ``about``: what to ask for at once, when long replies have come. A short chunk is no end:
+        reading goes on to ``size``, 6B00, 6282 or an empty reply. Raises SecurityStatusError,
+        FileNotFoundOnCardError, MalformedResponseError (``file_too_long``: 15 bits of offset).
         """
-        wanted = size if isinstance(size, int) else None
+        wanted = size if isinstance(size, int) else about
         if wanted is not None and wanted < 1:
             raise ValueError("size is at least one byte")
         self._enter(aid)
         by_sfi = self._fid != fid and self._sfi.wanted(aid, READ_BINARY, fid)
         first = self._first_by_sfi(fid, wanted) if by_sfi else None
-        if first is None:
-            first = self._first_by_name(fid, wanted, refused=by_sfi)
+        first = first or self._first_by_name(fid, wanted, refused=by_sfi)
         return self._reading.rest(*first, size)
 
     @in_turn

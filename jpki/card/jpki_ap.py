@@ -28,6 +28,8 @@ _FILES: dict[CertificateName, str] = {
     "auth-ca": "auth-ca-certificate",
     "sign-ca": "sign-ca-certificate",
 }
+# Bytes of a root are much the same on all cards; more than this takes one command more.
+_ABOUT: dict[CertificateName, int] = {"auth-ca": 1400, "sign-ca": 1400}
 _KEYS: dict[PinKind, str] = {PinKind.AUTH: "auth-key", PinKind.SIGN: "sign-key"}
 
 _SEQUENCE = 0x30
@@ -119,7 +121,9 @@ class JpkiAp:
         NoCertificateError, CardDataError.
         """
         try:
-            data = read_file(self._channel, self._ap, _FILES[which], certificate_size)
+            data = read_file(
+                self._channel, self._ap, _FILES[which], certificate_size, about=_ABOUT.get(which)
+            )
         except SecurityStatusError as exc:
             raise _needs_pin(exc, "certificate_needs_pin", which.removesuffix("-ca")) from exc
         except FileNotFoundOnCardError as exc:

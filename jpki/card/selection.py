@@ -34,18 +34,23 @@ def select_application(channel: Channel, application: Application) -> None:
 
 
 def read_file(
-    channel: Channel, application: Application, name: str, size: SizeOf | int | None = None
+    channel: Channel,
+    application: Application,
+    name: str,
+    size: SizeOf | int | None = None,
+    *,
+    about: int | None = None,
 ) -> bytes:
     """Read the file called ``name`` in the card map, selecting its application if needed.
 
-    Raises SecurityStatusError ``file_needs_pin`` and FileNotFoundOnCardError
-    ``file_absent``, both with ``application`` and ``record`` (the name).
+    ``size``, ``about``: as of ``Channel.read_file``. Raises SecurityStatusError
+    ``file_needs_pin`` and FileNotFoundOnCardError ``file_absent``, both with ``application`` and ``record`` (the name).
     """
     entry = application.file(name)
     with channel.turn():
         select_application(channel, application)
         try:
-            return channel.read_file(application.aid, entry.fid, size)
+            return channel.read_file(application.aid, entry.fid, size, about=about)
         except (SecurityStatusError, FileNotFoundOnCardError) as exc:
             raise file_error(exc, application, name) from exc
 

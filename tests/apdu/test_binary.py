@@ -51,6 +51,22 @@ def test_extended() -> None:
     assert fake.sent == [SELECT, "00b08a0000", "00b00100000532"]
 
 
+@pytest.mark.parametrize(("size", "more"), [(1322, []), (1400, []), (1500, ["00b0057864"])])
+def test_one_command_for_a_length_known_about(size: int, more: list[str]) -> None:
+    fake = card(size)
+    channel = Channel(fake, limits=EXTENDED)
+    for _ in range(2):
+        assert channel.read_file(AID, 0x0A, header_says(size), about=1400) == pattern(size)
+    assert fake.sent[3:] == ["00b00000000578", *more]
+
+
+def test_no_long_reply_is_asked_for_first() -> None:
+    fake = card()
+    channel = Channel(fake, limits=EXTENDED)
+    assert channel.read_file(AID, 0x0A, header_says(1586), about=1600) == pattern(1586)
+    assert fake.sent == [SELECT, "00b08a0000", "00b00100000532"]
+
+
 def test_several_extended_reads_if_one_does_not_carry_it() -> None:
     fake = card()
     limits = ReplyLimits(256, 600)

@@ -12,7 +12,7 @@ import pytest
 from command_line import NOW, Cli, Commands, Result
 from document_bench import XML, fill_field, small_pdf, updated
 from jpki.messages import text
-from jpki.testing.cards import PluggedCard
+from jpki.testing.cards import CardFactory, PluggedCard
 from jpki.testing.tsa_server import TsaServer
 from signing_bench import key_pem
 
@@ -64,6 +64,22 @@ def test_signed_and_verified(
     assert verify(cli, made).code == 0
     again = sign(cli, hanako, name, "--as", *how)
     assert again.code == 2  # nothing is overwritten
+
+
+@pytest.mark.parametrize(("faults", "limit"), [((), 8), (("extended:6700",), 20)])
+def test_commands_of_a_signed_pdf(
+    cli: Cli, folder: Path, faults: tuple[str, ...], limit: int
+) -> None:
+    """From detection to the signature, both certificates read; each further file is one more."""
+    (folder / "b.pdf").write_bytes(small_pdf("name"))
+    with CardFactory() as factory:
+        card = factory("hanako", faults=faults)
+        assert sign(cli, card, folder / "a.pdf", "--as", "pdf").code == 0
+        assert card.apdus <= limit
+        before = card.apdus
+        done = sign(cli, card, folder / "a.pdf", folder / "b.pdf", "--as", "pdf", "--force")
+        assert done.code == 0, done.err
+        assert card.apdus - before <= limit + 1
 
 
 def test_verdict_tells_each_signature_of_a_pdf(cli: Cli, hanako: PluggedCard, folder: Path) -> None:
