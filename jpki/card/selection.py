@@ -44,7 +44,8 @@ def read_file(
     """Read the file called ``name`` in the card map, selecting its application if needed.
 
     ``size``, ``about``: as of ``Channel.read_file``. Raises SecurityStatusError
-    ``file_needs_pin`` and FileNotFoundOnCardError ``file_absent``, both with ``application`` and ``record`` (the name).
+    ``file_needs_pin`` and FileNotFoundOnCardError ``file_absent``, both with ``application``
+    and ``record`` (the name).
     """
     entry = application.file(name)
     with channel.turn():
