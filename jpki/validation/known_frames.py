@@ -143,12 +143,13 @@ class KnownFrames:
         end = _ending(found.not_after).moment
         named = NamedCertificate(root.subject_der, known.anchor.key_id, serial, known.points, end)
         check = self._ask(named, known.anchor if believed else None, known.family, moment)
-        if known.unlisted is not None and check.code == known.unlisted.code:
+        if check.outcome is Outcome.VALID:
             # Not listed after all: what the lists say has changed since it was learned.
             standing = self._standing(named, known.anchor)
-            self._known[found.frame] = replace(
-                known, standing=standing, unlisted=_unlisted_check(standing)
-            )
+            if standing is not None:
+                self._known[found.frame] = replace(
+                    known, standing=standing, unlisted=_unlisted_check(standing)
+                )
         return check
 
 

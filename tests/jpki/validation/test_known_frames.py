@@ -310,46 +310,74 @@ def test_the_memory_is_bounded(pki: SynthPki, make: Make, monkeypatch: pytest.Mo
             assert len(bench.quick._frames) <= 2
 
 
-def test_a_newer_list_in_the_store(
-    pki: SynthPki,
-    make: Make,
-    tmp_path: Path,
-    taken: list[bool],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While a service runs the night's list comes: it counts at once, and soon quickly."""
-    trust = TrustStore(Environment.TEST, pki.trust_anchors())
-    der, other = make(Family.AUTH, serial=77), make(Family.AUTH, serial=78)
+class Night:
+    """A store into which lists come while a validator runs, and who asked it at length."""
 
-    def put(of: SynthPki, now: datetime) -> None:
-        with StoreWriter(tmp_path / "store", trust, now=now) as writer:
+    def __init__(self, path: Path, pki: SynthPki, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        self.trust = TrustStore(Environment.TEST, pki.trust_anchors())
+        self.clock = AT
+        self.changes = 0
+        StoreWriter(path, self.trust, now=AT)
+        self.settle()
+        self.validator = Validator(
+            self.trust, crl_store=CrlIndexStore(path, look_every=0), clock=lambda: self.clock
+        )
+        self.asked: list[int] = []
+        check = CrlIndexStore.check
+
+        def counted(of: CrlIndexStore, certificate: AskedAbout, *rest: Any) -> list[Finding]:
+            self.asked.append(int.from_bytes(certificate.serial.reveal(), "big"))
+            return check(of, certificate, *rest)
+
+        monkeypatch.setattr(CrlIndexStore, "check", counted)
+
+    def put(self, of: SynthPki) -> None:
+        with StoreWriter(self.path, self.trust, now=self.clock) as writer:
             writer.add(of.crl(Family.AUTH, 3, KIYOSE))
+        self.settle()
+
+    def settle(self) -> None:
         # As if it had been there for long: a store looks twice at what changed just now.
-        os.utime(tmp_path / "store", (now.timestamp(), now.timestamp() - 10**7))
+        self.changes += 1
+        os.utime(self.path, (0, self.changes))
 
-    put(pki, AT)
-    store = CrlIndexStore(tmp_path / "store", look_every=0)
-    clock = [AT]
-    validator = Validator(trust, crl_store=store, clock=lambda: clock[0])
-    outcomes = [validator.validate(one).outcome for one in (der, der, other)]
-    assert (outcomes, taken) == (["valid"] * 3, [False, True, True])
-    clock[0] = AT + timedelta(days=1)
-    later = SynthPki(clock[0])
+    def outcomes(self, *ders: bytes) -> list[str]:
+        self.asked.clear()
+        return [self.validator.validate(der).outcome for der in ders]
+
+
+@pytest.fixture
+def night(tmp_path: Path, pki: SynthPki, monkeypatch: pytest.MonkeyPatch) -> Night:
+    return Night(tmp_path / "store", pki, monkeypatch)
+
+
+def test_a_newer_list(night: Night, pki: SynthPki, make: Make, taken: list[bool]) -> None:
+    """While a service runs the night's list comes: it counts at once, and soon quickly."""
+    der, other = make(Family.AUTH, serial=77), make(Family.AUTH, serial=78)
+    night.put(pki)
+    assert night.outcomes(der, der, other) == ["valid"] * 3
+    assert taken == [False, True, True]
+    night.clock = AT + timedelta(days=1)
+    later = SynthPki(night.clock)
     later.revoke(Family.AUTH, 3, KIYOSE, 77, AT + timedelta(hours=1), 3)
-    put(later, clock[0])
-    taken.clear()
-    asked: list[int] = []
-    check = CrlIndexStore.check
-
-    def counted(of: CrlIndexStore, certificate: AskedAbout, *rest: Any) -> list[Finding]:
-        asked.append(int.from_bytes(certificate.serial.reveal(), "big"))
-        return check(of, certificate, *rest)
-
-    monkeypatch.setattr(CrlIndexStore, "check", counted)
-    outcomes = [validator.validate(one).outcome for one in (der, other, other, other, der)]
+    night.put(later)
+    outcomes = night.outcomes(der, other, other, other, der)
     assert outcomes == ["invalid", "valid", "valid", "valid", "invalid"]
-    assert taken == [True] * 5
-    assert asked == [77, 78, 77]
+    assert taken[3:] == [True] * 5
+    assert night.asked == [77, 78, 77]
+
+
+def test_a_list_that_comes_after_the_first_certificates(
+    night: Night, pki: SynthPki, make: Make, taken: list[bool]
+) -> None:
+    """A service that starts before its lists are there is as quick as any once they are."""
+    der, other = make(Family.AUTH, serial=77), make(Family.AUTH, serial=78)
+    assert night.outcomes(der, other, der) == ["cannot_tell"] * 3
+    assert taken == [False, True, True]
+    night.put(pki)
+    assert night.outcomes(der, other, der, other) == ["valid"] * 4
+    assert night.asked == [77]
 
 
 def test_threads_share_a_validator(pki: SynthPki, make: Make) -> None:
