@@ -108,7 +108,8 @@ class Bureau:
 def bureau(folder: Path) -> Bureau:
     """A new town whose map has every service of the presets, and a store for evidence."""
     clock, trust = Clock(), load_trust("test", at=NOW)
-    url, key_file, policy = f"sqlite:///{folder}/map.db", folder / "map.keys", town_policy(load_policy("konbini"))
+    url, key_file = f"sqlite:///{folder}/map.db", folder / "map.keys"
+    policy = town_policy(load_policy("konbini"))
     evidence_url = f"sqlite:///{folder}/evidence.db"
     create_map(url, key_file, policy, Environment.TEST, now=NOW, evidence_url=evidence_url)
     opened = open_map(

@@ -80,6 +80,20 @@ def test_the_number_is_handed_over_and_nowhere_else(
     assert digits not in told
 
 
+@pytest.mark.parametrize("flow", [flow for flow in ACTORS if flow != "konbini"])
+def test_nothing_of_the_person_is_logged_or_left_in_an_ending(
+    place: Bureau, flow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    emulated = a_card("hanako")
+    visited = visit(place, place.flow(flow), emulated, desk_for(emulated))
+    assert visited.ending.close is Close.DONE
+    values = visited.ending.values
+    told = f"{visited.ending!r} {dict(values)} {caplog.text}"
+    own = {pin for pin in emulated.pins().values() if len(pin) > 4} | {"花子", "中里", "19800217"}
+    assert [secret for secret in own if secret in told] == []
+
+
 def test_what_the_number_is_for_is_said_before_the_pin(place: Bureau) -> None:
     pages: list[Page] = []
 
@@ -235,11 +249,11 @@ def test_a_guardian_agrees_to_a_childs_card(place: Bureau) -> None:
 
 def _bound(place: Bureau, name: str) -> None:
     """Registered and bound at the insurer's, and confirmed there once."""
-    where = {"service": "eligibility", "purpose": "confirm-eligibility"}
-    asker = Asker(actor="terminal-01", **where)
+    service, purpose = "eligibility", "confirm-eligibility"
+    asker = Asker(actor="terminal-01", service=service, purpose=purpose)
     challenge = place.map.issue_challenge(
-        Operation.ENROL, origin=ORIGIN, binds_card=True, **where
-    )  # fmt: skip
+        Operation.ENROL, origin=ORIGIN, binds_card=True, service=service, purpose=purpose
+    )
     holder = AtTheReader(name)
     presented = place.map.verify(holder.present(challenge))
     place.map.enrol(presented, asker, card=holder.binding(challenge))

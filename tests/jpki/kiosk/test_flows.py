@@ -203,7 +203,7 @@ def test_the_server_fails(tmp_path: Path, flow: str, call: str, number: int) -> 
     emulated = a_card("hanako")
     desk = desk_for(emulated)
     half = Failing(place.half(ACTORS[flow]), call, number)
-    visited = visit(place, place.flow(flow, half), emulated, desk)  # type: ignore[arg-type]
+    visited = visit(place, place.flow(flow, half), emulated, desk)
     assert (visited.ending.close, visited.ending.code) == (Close.FAILED, "server_down")
     first = call == "challenge" and (number == 1 or flow == "identity_proofing")
     assert visited.tries == (0 if first else 1)
