@@ -229,7 +229,7 @@ def reread(table: Map, evidence: RereadEvidence, asker: Asker) -> Resolution:
     """One re-read: the certificate is verified first, the rest is one transaction."""
     request = _request(table.request(Operation.RECHECK, asker), Proof.RECHECK)
     verdict = table.validator.validate(evidence.certificate, family=Family.AUTH)
-    judged = judge(evidence.certificate, verdict, table.environment)
+    judged = judge(evidence.certificate, verdict, table.validator)
     return table.change(
         lambda connection: CardSitting(table.sitting(), connection, asker, request).reread(
             evidence, verdict, judged

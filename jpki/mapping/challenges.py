@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
 
 from jpki.mapping.policy import Operation
 from jpki.mapping.store.prepared import Prepared
@@ -36,17 +36,31 @@ class Aim:
         return f"{text} ({self.detail})" if self.detail else text
 
 
+_ISSUE: Final = Prepared(
+    insert(CHALLENGE).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "id", "digest", "service", "purpose", "operation", "detail", "issued_at",
+                "expires_at",
+            )
+        }
+    )
+)  # fmt: skip
+
+
 def issue(
     connection: Connection, aim: Aim, *, origin: str, now: datetime, ttl: timedelta = TTL
 ) -> Challenge:
     """A fresh challenge, written down. Raises ChallengeError for an origin that cannot be."""
     challenge = new_challenge(origin, aim.text(), ttl=ttl, now=now)
-    connection.execute(
-        insert(CHALLENGE).values(
-            id=challenge.id, digest=_digest(challenge), service=aim.service, purpose=aim.purpose,
-            operation=aim.operation.value, detail=aim.detail,
-            issued_at=micros(challenge.issued_at), expires_at=micros(challenge.expires_at),
-        )
+    _ISSUE.run(
+        connection,
+        {
+            "id": challenge.id, "digest": _digest(challenge), "service": aim.service,
+            "purpose": aim.purpose, "operation": aim.operation.value, "detail": aim.detail,
+            "issued_at": micros(challenge.issued_at), "expires_at": micros(challenge.expires_at),
+        },
     )  # fmt: skip
     return challenge
 
@@ -98,15 +112,19 @@ def consume(connection: Connection, challenge: Challenge, aim: Aim, now: datetim
     return "challenge_other_purpose"
 
 
+_OLD: Final = (
+    select(CHALLENGE.c.id)
+    .where(CHALLENGE.c.expires_at < bindparam("before_"))
+    .order_by(CHALLENGE.c.expires_at)
+    .limit(bindparam("most_", type_=Integer))
+)
+_PURGE: Final = Prepared(delete(CHALLENGE).where(CHALLENGE.c.id.in_(_OLD)))
+
+
 def purge(connection: Connection, now: datetime) -> int:
     """Forget challenges that ended long ago; returns how many (count)."""
-    old = (
-        select(CHALLENGE.c.id)
-        .where(CHALLENGE.c.expires_at < micros(now - KEPT))
-        .order_by(CHALLENGE.c.expires_at)
-        .limit(PURGED_AT_ONCE)
-    )
-    return connection.execute(delete(CHALLENGE).where(CHALLENGE.c.id.in_(old))).rowcount
+    values = {"before_": micros(now - KEPT), "most_": PURGED_AT_ONCE}
+    return _PURGE.run(connection, values).rowcount
 
 
 def _digest(challenge: Challenge) -> bytes:

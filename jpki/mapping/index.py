@@ -16,7 +16,6 @@ from typing import Any
 
 from jpki.card.opaque import CardSerial
 from jpki.card.records import RsaNumbers
-from jpki.certificate.certificate import Certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import CertificateError
@@ -62,28 +61,17 @@ class Index:
 
 
 def certificate_ref(
-    certificate: Certificate, environment: Environment, family: Family, medium: Medium
+    named: NamedCertificate, environment: Environment, family: Family, medium: Medium
 ) -> CertificateRef:
-    """The reference of a validated certificate. Raises CertificateError without a key id."""
-    if certificate.aki is None or certificate.aki.key_id is None:
-        raise CertificateError(reason="missing", field="authority_key_id")
+    """The reference of a validated certificate."""
     return CertificateRef(
         environment=environment,
         family=family,
         medium=medium,
-        issuer=hashlib.sha256(certificate.issuer_der).digest(),
-        key_id=certificate.aki.key_id,
-        serial=certificate.serial,
+        issuer=hashlib.sha256(named.issuer_der).digest(),
+        key_id=named.issuer_key_id,
+        serial=named.serial,
     )
-
-
-def stored_certificate(certificate: Certificate, ref: CertificateRef) -> StoredCertificate:
-    """What 現況確認 needs of a validated certificate; the certificate itself is not kept."""
-    named = NamedCertificate(
-        certificate.issuer_der, ref.key_id, ref.serial,
-        certificate.crl_distribution_point_names, certificate.not_after,
-    )  # fmt: skip
-    return StoredCertificate(ref, named)
 
 
 def card_number(serial: CardSerial) -> SerialRef:

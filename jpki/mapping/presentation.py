@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NoReturn, final
 
-from jpki.certificate import parse_certificate
 from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.errors import CertificateError, ChallengeError
 from jpki.mapping.index import (
     CertificateRef,
     StoredCertificate,
     certificate_ref,
-    stored_certificate,
 )
 from jpki.mapping.policy import Proof
 from jpki.validation.validator import Validator
@@ -170,7 +168,7 @@ def verify_presentation(
     }
     if signed.outcome is not Outcome.VALID:
         return Rejected(reason="signature_wrong", **facts)
-    found = judge(response.certificate, verdict, environment)
+    found = judge(response.certificate, verdict, validator)
     if found.stored is None:
         return Rejected(reason=found.reason, **facts)
     ref = found.stored.ref
@@ -196,9 +194,12 @@ class Judged:
     cause: Cause | None = None
 
 
-def judge(der: bytes, verdict: Verdict, environment: Environment) -> Judged:
-    """Whether a certificate is genuine, which one it is, and whether it is in force."""
-    stored = _stored(der, verdict, environment)
+def judge(der: bytes, verdict: Verdict, validator: Validator) -> Judged:
+    """Whether a certificate is genuine, which one it is, and whether it is in force.
+
+    ``verdict``: the validator's own on it.
+    """
+    stored = _stored(der, verdict, validator)
     if isinstance(stored, str):
         return Judged(None, Status("", None), stored)
     revocation = verdict.check("revocation")
@@ -210,7 +211,7 @@ def judge(der: bytes, verdict: Verdict, environment: Environment) -> Judged:
     return Judged(stored, status, "status_unknown" if cause is None else "not_in_force", cause)
 
 
-def _stored(der: bytes, verdict: Verdict, environment: Environment) -> StoredCertificate | str:
+def _stored(der: bytes, verdict: Verdict, validator: Validator) -> StoredCertificate | str:
     """What is known of a genuine certificate, or why it is none."""
     for name in ("certificate", "path", "profile"):
         check = verdict.check(name)
@@ -219,9 +220,9 @@ def _stored(der: bytes, verdict: Verdict, environment: Environment) -> StoredCer
     try:
         family = Family(str(verdict.subject["family"]))
         medium = Medium(str(verdict.subject["medium"]))
-        certificate = parse_certificate(der)
-        ref = certificate_ref(certificate, environment, family, medium)
-        return stored_certificate(certificate, ref)
+        named = validator.named(der)
+        ref = certificate_ref(named, validator.trust.environment, family, medium)
+        return StoredCertificate(ref, named)
     except (CertificateError, KeyError, ValueError):
         return "profile_not_valid"
 

@@ -47,6 +47,7 @@ from jpki.mapping.presentation import Evidence, Presentation, Rejected, verify_p
 from jpki.mapping.recheck import RecheckReport
 from jpki.mapping.request import Request
 from jpki.mapping.sitting import Asker, Deed, Sitting, StaffDeed, plain
+from jpki.mapping.store.grouped import GroupedStore
 from jpki.mapping.store.store import Store
 from jpki.validation.validator import Validator
 from jpki.verifying.challenge import Challenge
@@ -75,7 +76,7 @@ class Map:
         self._decide = Decider(policy)
         self.validator = validator
         self.environment = check_belonging(store, keys, validator.trust.environment)
-        self._evidence = evidence
+        self.evidence = evidence
         self._cv_keys = cv_keys
         self._clock = clock
         self._use(keys)
@@ -202,7 +203,7 @@ class Map:
     ) -> Resolution:
         """Keep a sign presentation where a named law wants it, under the organisation's own
         ``reference``; the years count from when the contract ``ends``. Raises StoreStateError."""
-        with Keeping(self._evidence, evidence, plain(reference), ends) as keeping:
+        with Keeping(self.evidence, evidence, plain(reference), ends) as keeping:
             return self._presented(Operation.KEEP_EVIDENCE, presentation, asker, keeping)
 
     def link(
@@ -229,26 +230,27 @@ class Map:
 
     def suspend(self, pseudonym: str, asker: Asker, *, medium: Medium | None = None) -> Resolution:
         """Shut a person out, by staff; with ``medium`` only a lost phone's certificates."""
-        return self._by_staff(
+        return self.by_staff(
             Operation.SUSPEND, pseudonym, asker, lambda here: suppression.suspend(here, medium)
         )
 
     def suppress(self, pseudonym: str, asker: Asker, *, lift: bool = False) -> Resolution:
         """Make a person unknown to all who ask (非開示), or ``lift`` that again."""
         deed = suppression.lift if lift else suppression.suppress
-        return self._by_staff(Operation.SUPPRESS, pseudonym, asker, deed)
+        return self.by_staff(Operation.SUPPRESS, pseudonym, asker, deed)
 
     def close_account(self, pseudonym: str, asker: Asker) -> Resolution:
         """End a person's entry on a document (death, end of the contract)."""
-        return self._by_staff(Operation.CLOSE, pseudonym, asker, suppression.close)
+        return self.by_staff(Operation.CLOSE, pseudonym, asker, suppression.close)
 
     def rotate(self, service: str) -> None:
         """New index keys for a service, while it runs; what was cut short goes on."""
         self._use(rotation.rotate(self.store, self._keys, service))
 
-    def _by_staff(
+    def by_staff(
         self, operation: Operation, pseudonym: str, asker: Asker, deed: StaffDeed
     ) -> Resolution:
+        """Do ``deed`` for whom a pseudonym names, if the policy lets staff do it."""
         request = self.request(operation, asker)
         # What cannot be a pseudonym is looked up like one that nobody has.
         code = records.parse_pseudonym(pseudonym) or secrets.token_bytes(records.CODE_SIZE)
@@ -362,8 +364,8 @@ class Map:
 
     def close(self) -> None:
         self.store.close()
-        if self._evidence is not None:
-            self._evidence.close()
+        if self.evidence is not None:
+            self.evidence.close()
 
     def __enter__(self) -> Map:
         return self
@@ -382,15 +384,17 @@ def open_map(
     clock: Callable[[], datetime] = now_utc,
     pin: Pin | None = None,
     evidence_url: str | None = None,
+    grouped: bool = False,
 ) -> Map:
     """Open a map that is there. Raises MapError by cause.
 
     ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
     ``evidence_url``: the database of the evidence, where the policy wants some kept.
+    ``grouped``: for a server, whose operations come at the same time and share commits.
     """
     keys = open_keys(key_file, pin=pin)
     with ExitStack() as opened:
-        store = opened.enter_context(Store.open(url))
+        store = opened.enter_context((GroupedStore if grouped else Store).open(url))
         evidence = None
         if evidence_url is not None:
             evidence = opened.enter_context(EvidenceStore.open(evidence_url, keys))

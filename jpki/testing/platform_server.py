@@ -24,6 +24,7 @@ from jpki.mapping.index import CertificateRef, certificate_ref, reference_from, 
 from jpki.mapping.policy import LinkKind
 from jpki.synth import SynthPki, stored_key
 from jpki.testing.http import Answer, LocalServer, Request
+from jpki.validation.named import name_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -259,7 +260,8 @@ class PlatformServer(LocalServer[PlatformMode]):
         if family is None:
             raise _Refusal(401)
         # A phone's policy is not in the table of those that were read from a certificate.
-        ref = certificate_ref(certificate, Environment.TEST, family, medium or Medium.PHONE)
+        named = name_of(certificate)
+        ref = certificate_ref(named, Environment.TEST, family, medium or Medium.PHONE)
         issuer = self._authority(ref)
         key = None if issuer is None else issuer.key().public_key()
         if not isinstance(key, RSAPublicKey):

@@ -122,6 +122,12 @@ class KnownFrames:
         subject["expires"] = _ending(found.not_after).text
         return (READ, path, known.profiles[family], validity, revocation), subject
 
+    def named(self, data: bytes) -> NamedCertificate | None:
+        """What a certificate is named by; None for the careful way. Of a genuine one only."""
+        found = cut(data)
+        known = None if found is None else self._known.get(found.frame)
+        return None if found is None or known is None else _named(found, known)
+
     def _validity(self, found: Cut, anchor: Anchor, at: datetime) -> Check:
         """The dates. Within them, as nearly always, the texts are compared as they stand."""
         second = at.replace(microsecond=0)
@@ -138,10 +144,7 @@ class KnownFrames:
 
     def _asked(self, found: Cut, known: Known, moment: Moment, *, believed: bool) -> Check:
         """What the revocation data say of one that cannot be told of at a glance."""
-        root = known.anchor.certificate
-        serial = SerialRef(RefKind.CERTIFICATE_SERIAL, found.serial)
-        end = _ending(found.not_after).moment
-        named = NamedCertificate(root.subject_der, known.anchor.key_id, serial, known.points, end)
+        named = _named(found, known)
         check = self._ask(named, known.anchor if believed else None, known.family, moment)
         if check.outcome is Outcome.VALID:
             # Not listed after all: what the lists say has changed since it was learned.
@@ -151,6 +154,13 @@ class KnownFrames:
                     known, standing=standing, unlisted=_unlisted_check(standing)
                 )
         return check
+
+
+def _named(found: Cut, known: Known) -> NamedCertificate:
+    serial = SerialRef(RefKind.CERTIFICATE_SERIAL, found.serial)
+    end = _ending(found.not_after).moment
+    issuer = known.anchor.certificate.subject_der
+    return NamedCertificate(issuer, known.anchor.key_id, serial, known.points, end)
 
 
 def _unlisted_check(standing: Standing | None) -> Check | None:

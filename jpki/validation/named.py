@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jpki.certificate.certificate import Certificate
 from jpki.certificate.serial import SerialRef
+from jpki.errors import CertificateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,16 @@ class NamedCertificate:
     serial: SerialRef = field(repr=False)
     crl_distribution_point_names: tuple[bytes, ...] = field(repr=False)
     not_after: datetime
+
+
+def name_of(certificate: Certificate) -> NamedCertificate:
+    """What a certificate is named by. Raises CertificateError without its issuer's key id."""
+    if certificate.aki is None or certificate.aki.key_id is None:
+        raise CertificateError(reason="missing", field="authority_key_id")
+    return NamedCertificate(
+        certificate.issuer_der, certificate.aki.key_id, certificate.serial,
+        certificate.crl_distribution_point_names, certificate.not_after,
+    )  # fmt: skip
 
 
 AskedAbout = Certificate | NamedCertificate

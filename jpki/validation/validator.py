@@ -19,7 +19,7 @@ from jpki.validation.crl_lists import joined
 from jpki.validation.crl_store import CrlStore, NumberMemory, Standing
 from jpki.validation.findings import combine_findings
 from jpki.validation.known_frames import KnownFrames, Learned
-from jpki.validation.named import AskedAbout, NamedCertificate
+from jpki.validation.named import AskedAbout, NamedCertificate, name_of
 from jpki.validation.path import check_path, check_validity, find_anchor
 from jpki.validation.policy import Preference, RevocationMode, decide
 from jpki.validation.profile import JpkiProfile
@@ -172,6 +172,11 @@ class Validator:
         if not self._crl_decides:
             return None
         return self._crls.standing(certificate, anchor, self._max_age)
+
+    def named(self, der: bytes) -> NamedCertificate:
+        """What a certificate is named by. Of one that was found genuine here, and only of such
+        a one. Raises CertificateError."""
+        return self._frames.named(bytes(der)) or name_of(parse_certificate(der))
 
     def status(self, named: NamedCertificate) -> Check:
         """The ``revocation`` check of a certificate that is not at hand (現況確認).

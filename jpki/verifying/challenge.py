@@ -117,7 +117,11 @@ def parse_challenge(data: bytes) -> Challenge:
 
 def parse_response(data: bytes) -> Response:
     """Read a response file. Raises ChallengeError saying which member is wrong."""
-    raw = _load(data)
+    return response_from(_load(data))
+
+
+def response_from(raw: dict[str, Any]) -> Response:
+    """A response from JSON that was read before. Raises ChallengeError."""
     _expect_keys(raw, _RESPONSE_KEYS, RESPONSE_SCHEMA)
     challenge = raw["challenge"]
     if not isinstance(challenge, dict):

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from jpki.card import Card
 from jpki.card.jpki_ap import KeyKind
 from jpki.card_map import PinKind
-from jpki.certificate import parse_certificate
+from jpki.certificate.certificate import load_key
+from jpki.certificate.frame import public_key_info
 from jpki.certificate.kinds import Family
 from jpki.errors import CertificateError, ChallengeError
 from jpki.validation.validator import Validator
@@ -65,12 +66,13 @@ def _demand_in_time(challenge: Challenge, now: datetime) -> None:
 def check_signature(certificate_der: bytes, signature: bytes, data: bytes) -> Check:
     """Whether the certificate's key made ``signature`` over ``data``.
 
+    Of a certificate that a verdict has been given on: its form is not looked at again.
     RSA: PKCS#1 v1.5, SHA-256. P-384: ECDSA as DER, SHA-384; whether the environment allows
     such a key is for the certificate's ``profile`` check to say.
     """
     name = "login"
     try:
-        key = parse_certificate(certificate_der).public_key
+        key = load_key(public_key_info(certificate_der))
     except CertificateError:
         return Check(name, Outcome.CANNOT_TELL, "login_no_key")
     code = "login_signed"

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 BODY_TIME: Final = 10.0  # seconds for a request's body
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# Starlette's own pool costs as much again as a request; whoever waits for the disk waits here.
+_POOL: Final = ThreadPoolExecutor(64, "server-half")
 HalfOf = Callable[[str], ServerHalf]
 """The server half for a terminal of that name."""
 
@@ -86,13 +89,11 @@ def _by_members(work: More, terminal: str, raw: dict[str, Any]) -> HttpResponse:
 
 
 async def _answer(work: Work, terminals: Terminals, request: Request) -> HttpResponse:
-    """One request: who, how often, how large; then the work, in a thread of its own."""
-    from starlette.concurrency import run_in_threadpool
-
+    """One request: who, how often, how large; then the work, in a thread."""
     try:
         name = _terminal(request, terminals)
         raw = await _body(request)
-        return await run_in_threadpool(work, name, raw)
+        return await asyncio.get_running_loop().run_in_executor(_POOL, work, name, raw)
     except ServerHalfError as error:
         return _error(error.code)
     except IssuedDocumentError as error:

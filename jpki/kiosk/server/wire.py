@@ -16,7 +16,7 @@ from jpki.kiosk.documents.contents import DocumentKind
 from jpki.kiosk.server.half import Answer, Errand, ServerHalfError
 from jpki.mapping.answers import Outcome
 from jpki.mapping.policy import Operation
-from jpki.verifying.challenge import Challenge, Response, parse_challenge, parse_response
+from jpki.verifying.challenge import Challenge, Response, parse_challenge, response_from
 
 ANSWER_SCHEMA: Final = "jpki.kiosk.answer/1"
 ERROR_SCHEMA: Final = "jpki.error/1"
@@ -81,7 +81,10 @@ def read_errand(raw: Mapping[str, Any]) -> Errand:
 def read_response(raw: Mapping[str, Any]) -> Response:
     """The answered challenge from a request. Raises RequestMalformedError."""
     try:
-        return parse_response(json.dumps(raw["response"]).encode("utf-8"))
+        response = raw["response"]
+        if not isinstance(response, dict):
+            raise RequestMalformedError(member="response")
+        return response_from(response)
     except (KeyError, ChallengeError):
         raise RequestMalformedError(member="response") from None
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store for a server: changes that come at the same time share one transaction.
+
+Putting a commit on the disk takes longer than all that was changed. Here one thread writes:
+what arrived during one commit goes into the next one together, each change after the other,
+and nobody is answered before it is on the disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
+
+from jpki.mapping.errors import StoreDownError, StoreFullError
+from jpki.mapping.store.store import Store
+
+MOST: Final = 64  # changes in one transaction
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class GroupedStore(Store):
+    """As Store, for many threads. ``change`` is not called from inside a change."""
+
+    _writer: threading.Thread | None = None
+
+    def change(self, work: Callable[[Connection], _T]) -> _T:
+        """As Store has it. ``work`` is run anew if another one of its transaction fails."""
+        job = _Job(work)
+        self._queue().put(job)
+        result: _T = job.done.result()
+        return result
+
+    def close(self) -> None:
+        """What was asked for before is done first."""
+        if self._writer is not None:
+            self._jobs.put(None)
+            self._writer.join()
+            self._writer = None
+        super().close()
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the next transaction."""
+        return 0 if self._writer is None else self._jobs.qsize()
+
+    def _queue(self) -> queue.SimpleQueue[_Job | None]:
+        """The jobs that wait; with the first one their writer begins."""
+        with _BEGINNING:
+            if self._writer is None:
+                self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+                self._writer = threading.Thread(target=self._write, name="map-writer", daemon=True)
+                self._writer.start()
+        return self._jobs
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            jobs: list[_Job] = [job]
+            ended = False
+            while len(jobs) < MOST and not ended:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                ended = more is None
+                if more is not None:
+                    jobs.append(more)
+            self._together(jobs)
+            if ended:
+                return
+
+    def _together(self, jobs: list[_Job]) -> None:
+        """All in one transaction. If one of them fails, nothing of it stays: each by itself.
+
+        Where the database itself fails, or the commit, that is the answer to all of them.
+        """
+        results: list[Any] = []
+
+        def work(connection: Connection) -> None:
+            results.clear()
+            results.extend(job.work(connection) for job in jobs)
+
+        try:
+            super().change(work)
+        except BaseException as error:
+            own = len(results) < len(jobs) and not isinstance(
+                error, StoreDownError | StoreFullError
+            )
+            if own and len(jobs) > 1:
+                for job in jobs:
+                    self._together([job])
+                return
+            for job in jobs:
+                job.done.set_exception(error)
+            return
+        for job, result in zip(jobs, results, strict=True):
+            job.done.set_result(result)
+
+
+_BEGINNING: Final = threading.Lock()
