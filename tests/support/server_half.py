@@ -82,7 +82,7 @@ def town(url: str, folder: Path) -> Town:
 
 @dataclass(frozen=True)
 class Tls:
-    """A CA of its own and a certificate for 127.0.0.1 from it."""
+    """A CA of its own and a certificate from it."""
 
     ca: Path
     certificate: Path
@@ -92,12 +92,12 @@ class Tls:
         return ssl.create_default_context(cafile=str(self.ca))
 
 
-def make_tls(folder: Path) -> Tls:
-    """Certificates for a server on loopback."""
+def make_tls(folder: Path, host: str = "127.0.0.1") -> Tls:
+    """Certificates for a server at that address."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TEST CA")])
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     builder = x509.CertificateBuilder().not_valid_before(NOW - timedelta(days=4000))
     builder = builder.not_valid_after(NOW + timedelta(days=4000)).issuer_name(ca_name)
     ca = (
@@ -107,7 +107,7 @@ def make_tls(folder: Path) -> Tls:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(ca_key, SHA256())
     )
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    address = x509.IPAddress(ipaddress.ip_address(host))
     leaf = (
         builder.subject_name(name)
         .public_key(key.public_key())

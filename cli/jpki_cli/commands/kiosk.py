@@ -17,7 +17,7 @@ import click
 
 from jpki_cli import files
 from jpki_cli.clicks import Seconds, UsageFault, command, option
-from jpki_cli.maps import map_options, opened_map
+from jpki_cli.maps import opened_map
 from jpki_cli.options import PATH, validation_options
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -187,7 +187,10 @@ def token(session: Session, out: Path, force: bool) -> None:
 @option("--host", metavar="ADDRESS", default="127.0.0.1")
 @option("--tls-cert", metavar="F", type=PATH)
 @option("--tls-key", metavar="F", type=PATH)
-@map_options
+@option("--db", metavar="URL")
+@option("--key-file", metavar="FILE|URI")
+@option("--pin-fd", metavar="N", type=click.INT)
+@option("--policy", metavar="PRESET|FILE", default="konbini")
 @validation_options
 def half(
     session: Session, demo: bool, terminals: tuple[str, ...], host: str, port: int, **given: Any
@@ -201,6 +204,8 @@ def half(
     with _until_stopped(session), ExitStack() as opened:
         if demo:
             half_of = opened.enter_context(_demo_town(session, given))
+        elif given["key_file"] is None:
+            raise UsageFault("usage_missing", option="--key-file")
         else:
             asked = Asked.from_options({"at": None, **given})
             given = {name: given[name] for name in ("db", "key_file", "policy", "pin_fd")}

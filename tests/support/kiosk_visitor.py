@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person at a terminal's page, as a program: ``python kiosk_visitor.py URL PIN``.
+
+Says each screen as one JSON line, and answers it when a line comes in. Ends with the ending
+and, if there is one, the document (base64).
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+_PATIENCE = 40.0  # seconds without a word
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
+
+
+def _events(url: str, path: str, headers: dict[str, str]) -> Iterator[dict[str, Any]]:
+    connection = _connection(url)
+    connection.request("GET", f"{path}?lang=en", headers=headers)
+    reply = connection.getresponse()
+    assert reply.status == 200, reply.status
+    while line := reply.readline():
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def _answer(screen: dict[str, Any], pin: str) -> dict[str, Any] | None:
+    """What a person who wants a certificate of residence says to a screen."""
+    match screen["kind"]:
+        case "question":
+            return {"choice": "residence"}
+        case "pin":
+            return {"pin": pin}
+        case "confirm" | "page":
+            return {"yes": True}
+    return None
+
+
+def _say(**members: Any) -> None:
+    print(json.dumps(members), flush=True)
+
+
+def visit(page: str, pin: str) -> None:
+    """One visit, from the card to the ending."""
+    access = next(view["access"] for view in _events(page, "/views", {}) if view["access"])
+    headers = {"Origin": page, "X-Presentation": access["token"]}
+    for screen in _events(access["url"], "/screens", headers):
+        answer = _answer(screen, pin)
+        if screen["kind"] == "ending":
+            document = _get(access["url"], headers) if screen["document"] else b""
+            _say(kind="ending", code=screen["code"], note=screen["note"],
+                 document=base64.b64encode(document).decode())  # fmt: skip
+            return
+        if answer is None:
+            continue
+        _say(kind=screen["kind"], title=screen["title"])
+        sys.stdin.readline()
+        connection = _connection(access["url"])
+        body = json.dumps({"number": screen["number"], **answer})
+        connection.request("POST", "/answer", body, headers)
+        assert connection.getresponse().status == 204
+
+
+def _get(url: str, headers: dict[str, str]) -> bytes:
+    connection = _connection(url)
+    connection.request("GET", "/document", headers=headers)
+    return connection.getresponse().read()
+
+
+if __name__ == "__main__":
+    visit(sys.argv[1].rstrip("/"), sys.argv[2])

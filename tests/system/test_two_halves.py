@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two halves of a terminal on two hosts: a whole visit, and a cable that is pulled.
+
+The server half in one network namespace, the terminal with its reader (pcscd's virtual one) in
+the other. Everything is the command line as an operator types it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from jpki.open import load_trust
+from jpki.verdict import Outcome
+from jpki.verifying.issued import verify_issued
+from map_bench import Clock
+from namespaces import LEFT, RIGHT, Host, TwoHosts
+from pcsc_bed import PcscBed
+from server_half import Tls, make_tls
+
+SUPPORT = Path(__file__).parent.parent / "support"
+PIN = "1234"
+
+
+class Program:
+    """A program on a host that says JSON lines."""
+
+    def __init__(self, host: Host, bed: PcscBed, *argv: str) -> None:
+        self.process = subprocess.Popen(
+            host.command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=bed.environment, cwd=bed.folder,
+        )  # fmt: skip
+
+    def said(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the program ended"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.communicate(timeout=20)
+
+
+@dataclass
+class Place:
+    """Both halves, running."""
+
+    hosts: TwoHosts
+    bed: PcscBed
+    tls: Tls
+    page: str
+    database: Path
+
+    def visit(self) -> Program:
+        """A person who has put the card down."""
+        program = (sys.executable, str(SUPPORT / "kiosk_visitor.py"), self.page, PIN)
+        visitor = Program(self.hosts.right, self.bed, *program)
+        self.bed.plug_in("hanako")
+        return visitor
+
+    def leave(self, visitor: Program) -> None:
+        self.bed.let_go()
+        visitor.close()
+
+    def ledger(self) -> list[tuple[str, str]]:
+        """Operations and what came of them, since the town was enrolled."""
+        engine = create_engine(f"sqlite:///{self.database}")
+        with engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT operation, outcome FROM ledger WHERE actor = 'kiosk-07' ORDER BY seq")
+            ).all()
+        engine.dispose()
+        return [(row[0], row[1]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("halves")
+    tls = make_tls(folder, LEFT)
+    with TwoHosts() as hosts, PcscBed() as bed:
+        bed.run("jpki", "kiosk", "token", "--out", str(folder / "token"))
+        half = Program(
+            hosts.left, bed, "jpki", "kiosk", "half", "--demo", "--trust", "test", "--json",
+            "--terminal", f"kiosk-07={folder / 'token'}", "--host", LEFT, "--port", "0",
+            "--tls-cert", str(tls.certificate), "--tls-key", str(tls.key),
+            "--db", f"sqlite:///{folder / 'map.db'}",
+        )  # fmt: skip
+        server = half.said()["url"]
+        terminal = Program(
+            hosts.right, bed, "jpki", "kiosk", "serve", "--trust", "test", "--json",
+            "--server", server, "--token-file", str(folder / "token"), "--ca", str(tls.ca),
+            "--reader", "pcsc:", "--port", "0",
+        )  # fmt: skip
+        try:
+            page = terminal.said()["url"]
+            yield Place(hosts, bed, tls, page.rstrip("/"), folder / "map.db")
+        finally:
+            terminal.close()
+            half.close()
+
+
+def _walk(visitor: Program, until: str) -> None:
+    """Go through the screens up to one of that kind, which is left unanswered."""
+    while visitor.said()["kind"] != until:
+        visitor.go_on()
+
+
+def _ending(visitor: Program) -> dict[str, Any]:
+    while (said := visitor.said())["kind"] != "ending":
+        visitor.go_on()
+    return said
+
+
+def _issued(said: dict[str, Any]) -> str:
+    """The number of the document that was handed over."""
+    keys = load_trust("test").issuers
+    verdict, statement = verify_issued(
+        base64.b64decode(said["document"]), keys, now=Clock().now.replace(year=2100)
+    )
+    assert verdict.outcome is Outcome.VALID
+    assert statement is not None
+    return statement.number
+
+
+def test_a_whole_visit_over_two_hosts(place: Place) -> None:
+    before = len(place.ledger())
+    visitor = place.visit()
+    said = _ending(visitor)
+    assert said["code"] == "issued", said
+    _issued(said)
+    place.leave(visitor)
+    assert place.ledger()[before:] == [("resolve", "resolved")]
+
+
+PHASES = [("question", 0, False), ("pin", 0, False), ("confirm", 1, True)]
+
+
+@pytest.mark.parametrize(("phase", "resolved", "fee"), PHASES)
+def test_a_cable_pulled(place: Place, phase: str, resolved: int, fee: bool) -> None:
+    """Before the challenge, the answer and the document: said so, and nothing issued; then it
+    works again, once."""
+    before = len(place.ledger())
+    visitor = place.visit()
+    _walk(visitor, phase)
+    place.hosts.unplug()
+    try:
+        visitor.go_on()
+        said = _ending(visitor)
+        assert (said["code"], said["document"]) == ("server_down", "")
+        assert said["note"]
+        place.leave(visitor)
+    finally:
+        place.hosts.plug()
+    assert place.ledger()[before:] == [("resolve", "resolved")] * resolved
+    visitor = place.visit()
+    assert _ending(visitor)["code"] == "issued"
+    place.leave(visitor)
+    assert place.ledger()[before:] == [("resolve", "resolved")] * (resolved + 1)
+
+
+def test_nothing_leaves_the_two_hosts(place: Place) -> None:
+    for host in (place.hosts.left, place.hosts.right):
+        routes = host.run("ip", "-4", "route", "show", "table", "main").splitlines()
+        assert [route.split()[0] for route in routes] == ["10.77.0.0/24"]
+
+
+def test_the_page_is_on_loopback_only(place: Place) -> None:
+    port = urlsplit(place.page).port
+    ask = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)"
+    for host, address, reached in (
+        (place.hosts.right, "127.0.0.1", True),
+        (place.hosts.right, RIGHT, False),
+        (place.hosts.left, RIGHT, False),
+    ):
+        done = subprocess.run(
+            host.command(sys.executable, "-c", ask, address, str(port)),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode == 0) is reached, (address, done.stderr)
+    with pytest.raises(OSError, match="refused"):  # nor from the machine itself
+        socket.create_connection(("127.0.0.1", int(port or 0)), 5)
+
+
+@pytest.mark.parametrize("path", ["/", "/views", "/static/index.html", "/bench", "/check", "/docs"])
+def test_the_server_half_has_no_page(place: Place, path: str) -> None:
+    asked = subprocess.run(
+        place.hosts.right.command(
+            "curl", "-sS", "--cacert", str(place.tls.ca), "-o", "/dev/null", "-w",
+            "%{http_code}", f"{_server(place)}{path}",
+        ),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert asked.stdout == "404"
+
+
+def _server(place: Place) -> str:
+    """Where the server half listens, as the left host has it."""
+    lines = place.hosts.left.run("ss", "-Hltn").splitlines()
+    (address,) = {line.split()[3] for line in lines if line.split()[3].startswith(LEFT)}
+    return f"https://{address}"
