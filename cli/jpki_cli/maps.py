@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jpki_cli.clicks import OneOf, UsageFault, option
+from jpki_cli.clicks import Moment, OneOf, UsageFault, option
 from jpki_cli.options import together
 from jpki_cli.prompts import read_lines
 from jpki_cli.session import Session
@@ -49,6 +49,9 @@ map_options = together(*_place, option("--policy", metavar="PRESET|FILE", requir
 upkeep_options = together(*_place, option("--policy", metavar="PRESET|FILE"))
 """Of every command that looks after a map, whatever its policy."""
 
+evidence_option = option("--evidence-db", metavar="URL")
+"""The database of the evidence that a named law wants kept."""
+
 purpose_options = together(
     option("--service", metavar="ID"),
     option("--purpose", metavar="ID"),
@@ -61,6 +64,15 @@ actor_options = together(
     option("--receiver", metavar="NAME", default=""),
 )
 """Who asks. Facts that the policy weighs and the store cannot know."""
+
+staff_options = together(
+    option("--document", metavar="TEXT", default=""),
+    map_options,
+    purpose_options,
+    actor_options,
+    option("--at", metavar="TIME", type=Moment()),
+)
+"""Of every command of staff, which rests on a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +131,25 @@ def opened_map(
 ) -> Iterator[Map]:
     """The map that the options name, with trust and revocation data of its own.
 
-    ``lasting``: for a server, whose «now» moves on. Takes ``map_options`` out of ``given``.
-    Its trust stands on the command line, and its clock is the clock: only that of a test map
-    may be set, with ``--at``.
+    ``lasting``: for a server, whose «now» moves on. Takes ``map_options`` and
+    ``evidence_option`` out of ``given``. Its trust stands on the command line, and its clock is
+    the clock: only that of a test map may be set, with ``--at``.
     """
     from jpki.certificate.kinds import Environment
     from jpki.mapping.service import open_map
 
     session.trust_from_command_line()
     place = Place.from_options(session, given)
-    policy = place.load_policy()
+    policy, evidence_url = place.load_policy(), given.pop("evidence_db", None)
     trust, options = material(session, asked)
     if asked.at is not None and trust.store.environment is not Environment.TEST:
         raise UsageFault("usage_map_at")
     validator = (replace(options, at=None) if lasting else options).validator(trust)
     clock = session.app.clock if asked.at is None else partial(_same, asked.at)
     with open_map(
-        place.db, place.keys, policy, validator, cv_keys=trust.cv_keys, clock=clock, pin=place.pin
-    ) as table:
+        place.db, place.keys, policy, validator, cv_keys=trust.cv_keys, clock=clock,
+        pin=place.pin, evidence_url=evidence_url,
+    ) as table:  # fmt: skip
         yield table
 
 

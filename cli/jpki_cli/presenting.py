@@ -52,6 +52,7 @@ presenting_options = together(
 """Of every command that a holder opens with a presentation."""
 
 Work = Callable[["Map", "Presentation | Rejected", "Asker"], "Resolution"]
+WorkWithEvidence = Callable[["Map", "Evidence", "Asker"], "Resolution"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,30 @@ def present(
     work: Work,
     *,
     detail: Callable[[Purpose | None, Asker], str] | None = None,
+    link: LinkKind | None = None,
 ) -> Answered:
     """Open the map, get the holder's answer, let the map verify it, and do ``work`` with it.
 
-    ``detail``: what else stands in the challenge. Raises all that map, card and files raise.
+    ``detail``: what else stands in the challenge. ``link``: of which kind. Raises
+    all that map, card and files raise.
     """
+
+    def verified(table: Map, evidence: Evidence, asker: Asker) -> Resolution:
+        return work(table, table.verify(evidence), asker)
+
+    return present_evidence(session, given, operation, verified, detail=detail, link=link)
+
+
+def present_evidence(
+    session: Session,
+    given: dict[str, Any],
+    operation: Operation,
+    work: WorkWithEvidence,
+    *,
+    detail: Callable[[Purpose | None, Asker], str] | None = None,
+    link: LinkKind | None = None,
+) -> Answered:
+    """The same for work that verifies the holder's answer by itself, since it also keeps it."""
     from jpki.mapping.foresight import foresee
     from jpki.mapping.policy import Proof
 
@@ -121,22 +141,21 @@ def present(
         _, purpose = table.policy.find(asker.service, asker.purpose, operation)
         key = hand.key_for(purpose, operation)
         with PinDesk(session, [] if hand.file else [pin_of(key)], hand.pin_fd) as desk:
-            if refused := foresee(table, operation, asker, Proof(key)):
+            if refused := foresee(table, operation, asker, Proof(key), link=link):
                 return Answered(refused, test)
             if hand.file is not None:
-                evidence = evidence_in(hand.file)
-                return Answered(work(table, table.verify(evidence), asker), test)
+                return Answered(work(table, evidence_in(hand.file), asker), test)
             more = "" if detail is None else detail(purpose, asker)
             with session.card(wait=hand.wait, at=hand.at, needs_pin=True) as opened:
                 head = head_of(opened)
-                if refused := of_other_environment(table, operation, asker, key, head):
+                if refused := of_other_environment(table, operation, asker, key, head, link=link):
                     return Answered(refused, test, head)
                 challenge = challenged(session, table, operation, asker, detail=more)
                 now = session.app.clock() if hand.at is None else hand.at
                 response = answer(
                     opened.card, challenge, desk, now, key=key, last_try=hand.last_try
                 )
-        return Answered(work(table, table.verify(as_evidence(response)), asker), test, head)
+        return Answered(work(table, as_evidence(response), asker), test, head)
 
 
 def is_test(table: Map) -> bool:

@@ -62,6 +62,13 @@ TREE: Tree = {
         "consent": {
             "give": "jpki_cli.commands.map_consent:give",
             "withdraw": "jpki_cli.commands.map_consent:withdraw",
+            "list": "jpki_cli.commands.map_consent:list_consents",
+            "due": "jpki_cli.commands.map_consent:due",
+        },
+        "evidence": {
+            "keep": "jpki_cli.commands.map_evidence:keep",
+            "show": "jpki_cli.commands.map_evidence:show",
+            "purge": "jpki_cli.commands.map_evidence:purge",
         },
         "recheck": "jpki_cli.commands.map_recheck:recheck",
         "disclose": "jpki_cli.commands.map_holder:disclose",

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from jpki.mapping.answers import Outcome
 from jpki.mapping.policy import JAPAN
 from jpki.mapping.sitting import Here, Result, closed, nobody
-from jpki.mapping.store.schema import CONSENT
-from jpki.mapping.times import from_micros, micros
+from jpki.mapping.store.schema import CONSENT, HANDLE, PSEUDONYM
+from jpki.mapping.times import from_micros, instant, micros
 
 YEARS: Final = 10
 REMIND: Final = timedelta(days=365)
@@ -37,6 +37,14 @@ class ConsentRecord:
     state: str
     starts_at: datetime
     ends_at: datetime
+
+    def to_object(self) -> dict[str, object]:
+        """The consent as JSON."""
+        return {
+            "purpose": self.purpose, "items": list(self.items), "notice": self.notice,
+            "state": self.state, "starts_at": instant(self.starts_at),
+            "ends_at": instant(self.ends_at),
+        }  # fmt: skip
 
 
 def detail(items: Iterable[str], notice: str) -> str:
@@ -103,11 +111,22 @@ def consents(connection: Connection, handle: bytes) -> tuple[ConsentRecord, ...]
     )  # fmt: skip
 
 
-def due(connection: Connection, service: str, now: datetime, limit: int = 1000) -> list[bytes]:
-    """Handles whose yearly reminder is due; marks them reminded. In the caller's transaction."""
+def due(
+    connection: Connection, service: str, now: datetime, limit: int
+) -> list[tuple[bytes, bytes]]:
+    """Handle and pseudonym of whose yearly reminder is due, at most ``limit``; marks them.
+
+    Nobody who is suppressed. In the caller's transaction.
+    """
     rows = connection.execute(
-        select(CONSENT.c.id, CONSENT.c.handle)
+        select(CONSENT.c.handle, PSEUDONYM.c.pseudonym)
+        .select_from(
+            CONSENT.join(HANDLE, HANDLE.c.handle == CONSENT.c.handle).join(
+                PSEUDONYM, PSEUDONYM.c.handle == CONSENT.c.handle
+            )
+        )
         .where(
+            HANDLE.c.suppressed == 0,
             CONSENT.c.service == service,
             CONSENT.c.state == GIVEN,
             CONSENT.c.reminded_at <= micros(now - REMIND),
@@ -116,11 +135,13 @@ def due(connection: Connection, service: str, now: datetime, limit: int = 1000) 
         .order_by(CONSENT.c.reminded_at)
         .limit(limit)
     ).all()
-    for row in rows:
+    persons = {bytes(row.handle): bytes(row.pseudonym) for row in rows}
+    if persons:
+        marked = update(CONSENT).where(CONSENT.c.handle == bindparam("whose"))
         connection.execute(
-            update(CONSENT).where(CONSENT.c.id == row.id).values(reminded_at=micros(now))
+            marked.values(reminded_at=micros(now)), [{"whose": handle} for handle in persons]
         )
-    return [bytes(row.handle) for row in rows]
+    return list(persons.items())
 
 
 def _end(connection: Connection, handle: bytes, purpose: str, now: datetime) -> int:

@@ -18,7 +18,7 @@ from jpki.mapping.consent import ConsentRecord, consents
 from jpki.mapping.policy import Operation, Policy
 from jpki.mapping.sitting import Here, Result, nobody
 from jpki.mapping.store.schema import LEDGER, LEDGER_PERSON, LINK
-from jpki.mapping.times import from_micros
+from jpki.mapping.times import from_micros, instant
 
 SCHEMA: Final = "jpki.map.disclosure/1"
 MAX_ENTRIES: Final = 10_000
@@ -94,21 +94,17 @@ class Disclosure:
             "resolution": self.resolution.to_object(),
             "accesses": [
                 {
-                    "at": _text(a.at), "operation": a.operation, "purpose": a.purpose,
+                    "at": instant(a.at), "operation": a.operation, "purpose": a.purpose,
                     "article": a.article, "outcome": a.outcome, "reason": a.reason, "who": a.who,
                     "giver": a.giver, "receiver": a.receiver, "obtained": a.obtained,
                 }
                 for a in self.view.accesses
             ],
             "consents": [
-                {
-                    "purpose": c.purpose, "items": list(c.items), "notice": c.notice,
-                    "state": c.state, "starts_at": _text(c.starts_at), "ends_at": _text(c.ends_at),
-                }
-                for c in self.view.consents
+                one.to_object() for one in self.view.consents
             ],
             "links": [
-                {"at": _text(link.at), "kind": link.kind, "evidence": link.evidence,
+                {"at": instant(link.at), "kind": link.kind, "evidence": link.evidence,
                  "article": link.article}
                 for link in self.view.links
             ],
@@ -144,7 +140,3 @@ def _who(policy: Policy, row: object) -> str:
 def _links(connection: Connection, handle: bytes) -> tuple[LinkRecord, ...]:
     rows = connection.execute(select(LINK).where(LINK.c.handle == handle).order_by(LINK.c.at))
     return tuple(LinkRecord(from_micros(r.at), r.kind, r.evidence, r.article) for r in rows)
-
-
-def _text(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -45,6 +45,8 @@ class Operation(StrEnum):
     SUPPRESS = "suppress"
     CLOSE = "close"
     KEEP_EVIDENCE = "keep_evidence"
+    READ_EVIDENCE = "read_evidence"  # by the organisation's own reference
+    REVIEW_CONSENTS = "review_consents"  # one person's, or whose reminder is due
     LATEST_INFO = "latest_info"  # 4情報提供
     READ_ITEMS = "read_items"  # from the card, for this purpose; the map keeps none of it
     CHECK_AGE = "check_age"  # a yes or a no, nothing else
@@ -53,7 +55,10 @@ class Operation(StrEnum):
     EXPORT = "export"  # always refused
 
 
-STAFF_OPERATIONS = frozenset({Operation.SUSPEND, Operation.SUPPRESS, Operation.CLOSE})
+STAFF_OPERATIONS = frozenset(
+    {Operation.SUSPEND, Operation.SUPPRESS, Operation.CLOSE, Operation.READ_EVIDENCE,
+     Operation.REVIEW_CONSENTS}
+)  # fmt: skip
 NUMBER_OPERATIONS = frozenset({Operation.USE_NUMBER, Operation.HAND_NUMBER})
 CARD_OPERATIONS = frozenset({Operation.READ_ITEMS, Operation.CHECK_AGE})
 # Opened by what the holder proves now, not by who asks.

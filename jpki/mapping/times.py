@@ -20,3 +20,8 @@ def micros(value: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """The time, UTC."""
     return EPOCH + timedelta(microseconds=value)
+
+
+def instant(moment: datetime) -> str:
+    """A moment as JSON has it: RFC 3339, UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -37,7 +37,7 @@ legal_basis = { act = "○○市立図書館条例", article = "6条", as_of = 2
 category = "ordinance"
 operations = ["enrol", "resolve", "link", "refresh", "withdraw", "disclose", "erase",
               "suspend", "suppress", "close", "recheck", "consent", "keep_evidence",
-              "latest_info"]
+              "read_evidence", "review_consents", "latest_info"]
 certificate = { kind = ["signature", "authentication"], medium = ["card", "phone"] }
 actors = ["kiosk-*"]
 staff = ["staff-*"]

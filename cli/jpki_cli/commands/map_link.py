@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``jpki map link``: a second certificate comes to an entry, both presented in one sitting."""
+"""``jpki map link``: a second certificate comes to an entry.
+
+Both are presented in one sitting, or a platform operator says whose the new one is.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from jpki_cli.errors import Exit
 from jpki_cli.maps import LINKS, asker_of, opened_map
 from jpki_cli.options import PATH
 from jpki_cli.pin_desk import PinDesk
+from jpki_cli.platforms import platform_in, platform_option
 from jpki_cli.presenting import (
     Answered,
     Hand,
@@ -23,6 +27,7 @@ from jpki_cli.presenting import (
     evidence_in,
     is_test,
     of_other_environment,
+    present,
     presenting_options,
 )
 from jpki_cli.session import Session
@@ -30,8 +35,9 @@ from jpki_cli.texts import t
 from jpki_cli.validation import Asked
 
 if TYPE_CHECKING:
+    from jpki.mapping.answers import Resolution
     from jpki.mapping.policy import LinkKind
-    from jpki.mapping.presentation import Evidence
+    from jpki.mapping.presentation import Evidence, Presentation, Rejected
     from jpki.mapping.service import Map
     from jpki.mapping.sitting import Asker
     from jpki.verifying.challenge import Challenge, Response
@@ -43,14 +49,52 @@ _OTHER = {"auth": "sign", "sign": "auth"}
 @option("--kind", metavar="KIND", type=OneOf(*LINKS), required=True)
 @option("--known", metavar="FILE", type=PATH)
 @option("--known-reader", metavar="URI")
+@platform_option
 @presenting_options
 def link(
-    session: Session, kind: str, known: Path | None, known_reader: str | None, **given: Any
+    session: Session,
+    kind: str,
+    known: Path | None,
+    known_reader: str | None,
+    platform: Path | None,
+    **given: Any,
+) -> Exit:
+    from jpki.mapping.policy import LinkKind
+
+    which = LinkKind(kind.replace("-", "_"))
+    if platform is not None:
+        if known is not None or known_reader is not None:
+            raise UsageFault("usage_map_platform")
+        return _by_platform(session, which, platform, given)
+    return _in_one_sitting(session, which, known, known_reader, given)
+
+
+def _by_platform(session: Session, which: LinkKind, platform: Path, given: dict[str, Any]) -> Exit:
+    """Only the new certificate is presented; the operator names the other."""
+    from jpki.mapping.policy import Operation
+
+    operator = platform_in(platform)
+
+    def work(table: Map, proof: Presentation | Rejected, asker: Asker) -> Resolution:
+        return table.link(proof, asker, which, platform=operator)
+
+    answered = present(
+        session, given, Operation.LINK, work, detail=lambda *_: which.value, link=which
+    )
+    return resolutions.finish(session, answered)
+
+
+def _in_one_sitting(
+    session: Session,
+    which: LinkKind,
+    known: Path | None,
+    known_reader: str | None,
+    given: dict[str, Any],
 ) -> Exit:
     from jpki.mapping.foresight import foresee
     from jpki.mapping.policy import LinkKind, Operation, Proof
 
-    hand, which = Hand.from_options(given), LinkKind(kind.replace("-", "_"))
+    hand = Hand.from_options(given)
     if (hand.file is None) != (known is None):
         raise UsageFault("usage_missing", option="--known" if known is None else "--presentation")
     if hand.file is None and which is not LinkKind.SIGN_AUTH and known_reader is None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # Spelled with hyphens on the command line. A test compares them with the library's.
 OPERATIONS = (
     "enrol", "resolve", "link", "recheck", "refresh", "consent", "withdraw", "disclose", "erase",
-    "suspend", "suppress", "close", "keep-evidence", "latest-info", "read-items", "check-age",
-    "use-number", "hand-number", "export",
+    "suspend", "suppress", "close", "keep-evidence", "read-evidence", "review-consents",
+    "latest-info", "read-items", "check-age", "use-number", "hand-number", "export",
 )  # fmt: skip
 PROOFS = ("none", "tap", "recheck", "face", "auth", "sign")
 DEEDS = (

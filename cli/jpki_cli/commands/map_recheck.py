@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli import resolutions
@@ -10,6 +11,7 @@ from jpki_cli.clicks import Moment, command, option
 from jpki_cli.errors import Exit
 from jpki_cli.maps import actor_options, asker_of, map_options, opened_map, purpose_options
 from jpki_cli.options import validation_options
+from jpki_cli.platforms import platform_in, platform_option
 from jpki_cli.presenting import Answered, is_test
 from jpki_cli.session import Session
 from jpki_cli.texts import t, words
@@ -22,14 +24,16 @@ if TYPE_CHECKING:
 
 @command("recheck")
 @option("--only", metavar="CODE")
+@platform_option
 @map_options
 @purpose_options
 @actor_options
 @validation_options
 @option("--at", metavar="TIME", type=Moment())
-def recheck(session: Session, only: str | None, **given: Any) -> Exit:
+def recheck(session: Session, only: str | None, platform: Path | None, **given: Any) -> Exit:
+    operator = platform_in(platform)
     with opened_map(session, given, Asked.from_options(given)) as table:
-        report = table.recheck_all(asker_of(given), only=only)
+        report = table.recheck_all(asker_of(given), operator, only=only)
         answered = Answered(report.resolution, is_test(table))
     if session.json:
         session.emit(report.to_object())

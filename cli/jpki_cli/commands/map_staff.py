@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli import resolutions
-from jpki_cli.clicks import Moment, OneOf, command, option
+from jpki_cli.clicks import OneOf, command, option
 from jpki_cli.errors import Exit
-from jpki_cli.maps import actor_options, asker_of, map_options, opened_map, purpose_options
+from jpki_cli.maps import asker_of, opened_map, staff_options
 from jpki_cli.options import together
 from jpki_cli.presenting import Answered, is_test
 from jpki_cli.session import Session
@@ -21,18 +21,14 @@ if TYPE_CHECKING:
     from jpki.mapping.service import Map
     from jpki.mapping.sitting import Asker
 
-staff_options = together(
+person_options = together(
     option("--pseudonym", metavar="CODE", required=True),
-    option("--document", metavar="TEXT", default=""),
-    map_options,
-    purpose_options,
-    actor_options,
-    option("--at", metavar="TIME", type=Moment()),
+    staff_options,
 )
 
 
 @command("suspend")
-@staff_options
+@person_options
 @option("--medium", metavar="MEDIUM", type=OneOf("card", "phone"))
 def suspend(session: Session, pseudonym: str, medium: str | None, **given: Any) -> Exit:
     from jpki.certificate.kinds import Medium
@@ -42,14 +38,14 @@ def suspend(session: Session, pseudonym: str, medium: str | None, **given: Any) 
 
 
 @command("suppress")
-@staff_options
+@person_options
 @option("--lift", is_flag=True)
 def suppress(session: Session, pseudonym: str, lift: bool, **given: Any) -> Exit:
     return _do(session, given, lambda table, asker: table.suppress(pseudonym, asker, lift=lift))
 
 
 @command("close")
-@staff_options
+@person_options
 def close(session: Session, pseudonym: str, **given: Any) -> Exit:
     return _do(session, given, lambda table, asker: table.close_account(pseudonym, asker))
 

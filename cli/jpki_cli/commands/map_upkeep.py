@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from jpki_cli.clicks import Moment, UsageFault, command, option
-from jpki_cli.maps import Place, map_options, named_environment, opened_store, upkeep_options
+from jpki_cli.maps import (
+    Place,
+    evidence_option,
+    map_options,
+    named_environment,
+    opened_store,
+    upkeep_options,
+)
 from jpki_cli.policies import in_language
 from jpki_cli.session import Session
 from jpki_cli.texts import t
@@ -15,9 +22,12 @@ from jpki_cli.texts import t
 
 @command("init")
 @map_options
+@evidence_option
 @option("--extend", is_flag=True)
 @option("--at", metavar="TIME", type=Moment())
-def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> None:
+def init(
+    session: Session, evidence_db: str | None, extend: bool, at: datetime | None, **given: Any
+) -> None:
     from jpki.certificate.kinds import Environment
     from jpki.mapping.opening import create_map, extend_map
     from jpki.mapping.store.store import Store
@@ -28,12 +38,20 @@ def init(session: Session, extend: bool, at: datetime | None, **given: Any) -> N
     place = Place.from_options(session, given)
     policy = place.load_policy()
     if extend:
-        new = extend_map(place.db, place.keys, policy, pin=place.pin)
+        new = extend_map(place.db, place.keys, policy, pin=place.pin, evidence_url=evidence_db)
         with Store.open(place.db) as store:
             environment = Environment(store.facts()["environment"])
     else:
         now = session.app.clock() if at is None else at
-        create_map(place.db, place.keys, policy, environment, pin=place.pin, now=now)
+        create_map(
+            place.db,
+            place.keys,
+            policy,
+            environment,
+            pin=place.pin,
+            evidence_url=evidence_db,
+            now=now,
+        )
         new = tuple(service.id for service in policy.services)
     if session.json:
         session.emit(

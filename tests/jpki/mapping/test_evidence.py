@@ -172,7 +172,7 @@ def test_its_database_down_keeps_the_ledger_silent(bench: Bench, evidence_url: s
     def stop(*_: Any) -> None:
         raise StoreDownError(reason="unreachable")
 
-    opened = bench.map._evidence
+    opened = bench.map.evidence
     assert opened is not None
     event.listen(opened.store.engine, "before_cursor_execute", stop)
     try:

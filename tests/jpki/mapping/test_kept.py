@@ -17,6 +17,7 @@ from jpki.mapping.key_file import read_keys
 from jpki.mapping.policy import LinkKind, Operation
 from jpki.mapping.records import parse_pseudonym, pseudonym_text
 from jpki.mapping.sitting import Asker, plain
+from jpki.mapping.staff_view import reminders_due
 from jpki.mapping.store.schema import CERTIFICATE_INDEX, METADATA, RECHECK_SERIAL
 from map_bench import NOW, Bench, Holder, changed, holder, link
 
@@ -72,13 +73,33 @@ def test_consent_is_signed_with_its_items(bench: Bench) -> None:
 
 
 def test_reminders(bench: Bench) -> None:
+    """Yearly, once for a person however many consents, until the term ends; on the ledger."""
+    operations = bench.policy.services[0].purposes[0].operations | {Operation.REVIEW_CONSENTS}
+    bench.map.policy = changed(bench.policy, operations=operations)
     sign = holder(Family.SIGN)
-    bench.ask(sign, Operation.ENROL)
-    give(bench, sign, frozenset({"name"}))
+    pseudonym = bench.ask(sign, Operation.ENROL).pseudonym
+    for notice in ("1", "2"):
+        give(bench, sign, frozenset({"name"}), notice)
     for days, due in ((364, 0), (366, 1), (367, 0), (800, 1), (3700, 0)):
-        at = NOW + timedelta(days=days)
-        handles = bench.map.store.change(lambda c, at=at: consents.due(c, "library", at))  # type: ignore[misc]
-        assert len(handles) == due
+        bench.clock.now = NOW + timedelta(days=days)
+        before = bench.map.verify_ledger().entries
+        view = reminders_due(bench.map, STAFF)
+        assert [person.pseudonym for person in view.persons] == [pseudonym] * due
+        assert bench.map.verify_ledger().entries == before + 1
+
+
+def test_reminders_by_parts(bench: Bench) -> None:
+    operations = bench.policy.services[0].purposes[0].operations | {Operation.REVIEW_CONSENTS}
+    bench.map.policy = changed(bench.policy, operations=operations)
+    people = set()
+    for _ in range(3):
+        sign = holder(Family.SIGN)
+        people.add(bench.ask(sign, Operation.ENROL).pseudonym)
+        give(bench, sign, frozenset({"name"}))
+    bench.clock.forward(days=366)
+    parts = [reminders_due(bench.map, STAFF, limit=2).persons for _ in range(3)]
+    assert [len(part) for part in parts] == [2, 1, 0]
+    assert {person.pseudonym for part in parts for person in part} == people
 
 
 def test_no_resolution_after_consent_was_withdrawn(bench: Bench) -> None:
