@@ -24,12 +24,15 @@ from jpki.kiosk.flows.number_giving import NumberGiving
 from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.app import server_app
 from jpki.kiosk.server.client import HttpServerHalf
+from jpki.kiosk.server.half import Errand
+from jpki.kiosk.server.local import LocalServer
 from jpki.kiosk.server.terminals import Terminals, token_digest
+from jpki.kiosk.server.wire import RequestMalformedError, errand_object, read_errand
 from jpki.kiosk.visit import Close, Page
 from jpki.mapping.policy import Operation
 from jpki.mapping.policy_file import load_policy
 from jpki.mapping.sitting import Asker
-from jpki.open_flows import ACTORS, make_flows
+from jpki.open_flows import ACTORS, INVENTED, make_flows
 from jpki.verdict import Outcome
 from jpki.verifying import pdf, pdf_reading, xml, xml_reading
 from jpki.verifying.document import DocumentFormat
@@ -227,6 +230,15 @@ def test_evidence_lies_in_a_store_of_its_own(place: Bureau) -> None:
     assert json.loads(kept[-1])["verdict"]["outcome"] == "valid"
 
 
+def test_where_no_evidence_can_be_kept_nobody_enters_a_password(place: Bureau) -> None:
+    half = LocalServer(place.map, terminal="staff-01", origin=ORIGIN, clock=place.clock)
+    emulated = a_card("hanako")
+    desk = desk_for(emulated)
+    visited = visit(place, place.flow("identity_proofing", half), emulated, desk)
+    assert (visited.ending.code, visited.tries) == ("server_refused", 0)
+    assert desk.asked == ["sign_certificate"]
+
+
 def test_each_service_knows_a_person_by_another_pseudonym(place: Bureau) -> None:
     emulated = a_card("library")
     found = set()
@@ -305,6 +317,19 @@ def test_through_the_server_half_over_http(tmp_path: Path, flow: str) -> None:
     place.close()
 
 
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("operation", "erase"), ("operation", None), ("guardian", "yes"), ("reference", "x" * 101),
+     ("reference", 7), ("service", "")],
+)  # fmt: skip
+def test_an_errand_that_is_none_is_refused(member: str, value: object) -> None:
+    raw = errand_object(Errand("account", "identity-proofing", Operation.KEEP_EVIDENCE, "c 9"))
+    assert read_errand(raw).reference == "c 9"
+    with pytest.raises(RequestMalformedError) as caught:
+        read_errand({**raw, member: value})
+    assert caught.value.values["member"] == member
+
+
 # First screens, words, pictures, settings ----------------------------------------------------
 
 PINS = (PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.BIRTH, PinKind.NUMBER_B)
@@ -334,6 +359,13 @@ def _own_keys(language: str) -> set[str]:
     folder = Path(messages.__path__[0]) / "po" / language
     text = "".join(file.read_text("utf-8") for file in folder.glob("*.po"))
     return set(re.findall(r'^msgid "(kiosk\..+)"$', text, re.M))
+
+
+@pytest.mark.parametrize("flow", INVENTED)
+def test_invented_forms_and_receivers_are_for_test_cards(flow: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_flows({**SETTINGS, "flows": (flow,), "trust": "production"})
+    assert caught.value.code == "flow_invented"
 
 
 @pytest.mark.parametrize("language", messages.SPOKEN)
