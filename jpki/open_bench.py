@@ -41,6 +41,7 @@ from jpki.mapping.service import Map, open_map
 from jpki.open import TEST_ISSUER, VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
 from jpki.open_flows import ACTORS, town_policy
 from jpki.open_kiosk import listening, reader_port, serve_terminal
+from jpki.open_shelter import SHELTER_ACTORS, demo_routes
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
 from jpki_apdu.errors import CardError
@@ -48,6 +49,7 @@ from jpki_apdu.errors import CardError
 if TYPE_CHECKING:
     from jpki.emulator import EmulatedCard
     from jpki.kiosk.machine import Limits
+    from jpki.kiosk.server.app import More
     from jpki.kiosk.terminal import Terminal
     from jpki.verifying.challenge import Challenge, Response
 
@@ -56,11 +58,11 @@ FLOWS: Final = ("konbini",)
 UNKNOWN: Final = ("forged", "copied")  # nobody at a counter would have enrolled these
 FAULTS: Final = (
     "pull:before@6",
-    "pull:after@verify",
+    "pull:during@verify",
     "pull:during@12",
     "reply:cut=3@any",
     "reply:never@8",
-    "card:6F00@5",
+    "sw=6F00@5",
     "wrong:answer",
 )
 FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}
@@ -193,9 +195,10 @@ class DemoBench:
         self._slot = slot
         self._clock = clock
         self._lock = threading.Lock()
-        self._names = BUILT_IN
+        # One card each, for as long as the demonstration lasts: tries that are gone stay gone.
+        self._cards = {name: emulated_card(name, at=clock()) for name in BUILT_IN}
         self.cards: Sequence[BenchCard] = tuple(
-            BenchCard(name, emulated_card(name).pins()) for name in BUILT_IN
+            BenchCard(name, card.pins()) for name, card in self._cards.items()
         )
         self.faults: Sequence[str] = FAULTS
         self.states: Broadcast[BenchState] = Broadcast(BenchState())
@@ -204,10 +207,12 @@ class DemoBench:
 
     def insert(self, name: str, *, also: bool = False) -> None:
         """As the Protocol has it."""
-        if name not in self._names:
+        card = self._cards.get(name)
+        if card is None:
             raise JpkiError("bench_unknown")
         fault = self.states.value.fault
-        card = emulated_card(name, at=self._clock(), faults=[fault] if fault else [])
+        self._slot.pull()  # nobody uses a card whose faults change
+        card.faults = [fault] if fault else []
         self._slot.insert(card, also=also)
         self._change(card=name)
 
@@ -285,6 +290,7 @@ class Demonstration:
         self._limits = limits
         self._policy = policy
         self._flows = tuple(flows)
+        self._desk = folder / "desk"
         scheme, _, self._card = reader.partition(":")
         self._port = self._slot if scheme == VIRTUAL else reader_port(reader)
         self._opened = ExitStack()
@@ -293,14 +299,17 @@ class Demonstration:
     def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         """Serve the terminal's page and the bench on ``listener`` until told to stop."""
         # One terminal stands for many: each flow has the actor that its policy knows.
-        tokens = {actor: secrets.token_urlsafe(32) for actor in {TERMINAL, *ACTORS.values()}}
+        tokens = {
+            actor: secrets.token_urlsafe(32)
+            for actor in (TERMINAL, *ACTORS.values(), *SHELTER_ACTORS.values())
+        }
         server = self._serve_half(tokens)
 
         def settings() -> dict[str, Any]:
             return {
                 "server": server, "token": tokens[TERMINAL], "tokens": tokens,
                 "policy": self._policy, "flows": self._flows, "trust": Environment.TEST.value,
-                "ahead": self._clock.ahead.total_seconds(),
+                "ahead": self._clock.ahead.total_seconds(), "desk": str(self._desk),
             }  # fmt: skip
 
         def begin(terminal: Terminal) -> None:
@@ -321,9 +330,16 @@ class Demonstration:
 
         names = {token_digest(token): actor for actor, token in tokens.items()}
         listener = self._opened.enter_context(listening("127.0.0.1", 0))
-        app = server_app(self.town.half, Terminals(names))
+        app = server_app(self.town.half, Terminals(names), self._shelter_works())
         self._opened.enter_context(served(app, listener))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def _shelter_works(self) -> Mapping[str, More]:
+        """The paths of a shelter and a gate, if a flow asks for them."""
+        if not set(self._flows) & set(SHELTER_ACTORS):
+            return {}
+        cards = (card.name for card in self._bench.cards if card.name not in UNKNOWN)
+        return demo_routes(self.town.table, self._desk, self._clock, cards).works()
 
     def _open_town(self, url: str, folder: Path) -> Town:
         """Make the map, or open the one that is there, and enrol everybody."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jpki.card.my_number import MyNumber
 from jpki.certificate.kinds import Environment
@@ -22,12 +22,15 @@ from jpki.errors import ConfigurationError
 from jpki.kiosk.flows.pseudonym import SERVICES
 from jpki.mapping.policy import Policy
 from jpki.mapping.policy_file import load_policy
+from jpki.open_shelter import SHELTER_ACTORS, shelter_flow
 
 if TYPE_CHECKING:
+    from jpki.kiosk.server.client import HttpServerHalf
     from jpki.kiosk.server.half import ServerHalf
     from jpki.kiosk.visit import Flow
     from jpki.verifying.judge import Judge
 
+_Half = TypeVar("_Half", bound="HttpServerHalf")
 ACTORS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "konbini": "kiosk-01",
@@ -45,7 +48,10 @@ ACTORS: Final[Mapping[str, str]] = MappingProxyType(
 """Who asks in a demonstration, by flow, in the policies' words. Its keys are all flows."""
 INVENTED: Final = ("form_filling", "number_giving", "identity_proofing", "application")
 """Flows whose forms, receivers and contracts are invented here: for test cards only."""
-_MAPPED: Final = ("konbini", *(preset for preset, *_ in SERVICES.values()), "eligibility", "kyc")
+_MAPPED: Final = (
+    "konbini", *(preset for preset, *_ in SERVICES.values()), "eligibility", "kyc",
+    "shelter", "watch",
+)  # fmt: skip
 
 
 def town_policy(first: Policy) -> Policy:
@@ -64,12 +70,17 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
     """The flows that ``settings`` name (``flows``), by id. Raises ConfigurationError.
 
     Further settings: ``server`` (url), ``token``, ``tokens`` (by actor, where one terminal
-    stands for several), ``ca`` (PEM file or None), ``policy`` (of konbini), ``trust``.
+    stands for several), ``ca`` (PEM file or None), ``policy`` (of konbini), ``trust``, ``desk``
+    (folder of a shelter's desk, with its keys).
     """
     made: dict[str, Flow] = {}
     for flow in settings["flows"]:
+        if flow in SHELTER_ACTORS:
+            made[flow] = _shelter(flow, settings)
+            continue
         if flow not in ACTORS:
-            raise ConfigurationError("flow_unknown", path=flow, flows=", ".join(ACTORS))
+            known = ", ".join((*ACTORS, *SHELTER_ACTORS))
+            raise ConfigurationError("flow_unknown", path=flow, flows=known)
         if flow in INVENTED and _trust(settings) != Environment.TEST:
             raise ConfigurationError("flow_invented", path=flow)
         made[flow] = _FACTORIES.get(flow, _pseudonym)(flow, settings)
@@ -77,14 +88,25 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
 
 
 def _half(flow: str, settings: Mapping[str, Any]) -> ServerHalf:
-    import ssl
-
     from jpki.kiosk.server.client import HttpServerHalf
+
+    return _connect(HttpServerHalf, ACTORS[flow], settings)
+
+
+def _shelter(flow: str, settings: Mapping[str, Any]) -> Flow:
+    from jpki.kiosk.shelter.client import HttpShelterHalf
+
+    half = _connect(HttpShelterHalf, SHELTER_ACTORS[flow], settings)
+    return shelter_flow(flow, half, settings, _cv_keys(_trust(settings)))
+
+
+def _connect(kind: type[_Half], actor: str, settings: Mapping[str, Any]) -> _Half:
+    import ssl
 
     ca = settings.get("ca")
     context = ssl.create_default_context(cafile=ca) if ca else None
-    token = settings.get("tokens", {}).get(ACTORS[flow], settings["token"])
-    return HttpServerHalf(settings["server"], token, context=context)
+    token = settings.get("tokens", {}).get(actor, settings["token"])
+    return kind(settings["server"], token, context=context)
 
 
 def _konbini(flow: str, settings: Mapping[str, Any]) -> Flow:

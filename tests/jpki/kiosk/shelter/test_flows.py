@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from jpki import messages
 from jpki.card_map import PinKind
+from jpki.kiosk import web
 from jpki.kiosk.endings import ending_of
 from jpki.kiosk.flows.shelter import Shelter
 from jpki.kiosk.flows.watch import Watch
@@ -42,6 +44,7 @@ CARDS = (
     "hanako", "taro-moved", "jiro-expired", "child", "face-only", "blocked", "old-g1", "old-g2",
     "android", "iphone", "driver", "library", "nextgen", "forged", "copied",
 )  # fmt: skip
+PICTURES = Path(web.__path__[0]) / "static" / "pictures"
 CHECK_IN = {"shelter_action": "check_in", "shelter_share": "share_with"}
 AUTH = {**CHECK_IN, "shelter_proof": "auth"}
 
@@ -243,14 +246,17 @@ def test_the_first_screen_names_another_way(both: Both, flow: str) -> None:
     first = (both.shelter() if flow == "shelter" else both.watch()).first_screen
     assert set(first.alternative_path) == {"ja", "en"}
     assert first.article
+    assert (PICTURES / f"{flow}.svg").is_file()
     for language in messages.SPOKEN:
         assert messages.text(f"kiosk.option.{flow}", language)
 
 
 class Speaking(Showing):
-    """Asks for the words of every screen in each language, and keeps which had pictures."""
+    """Asks for the words of every screen in each language, and for its pictures."""
 
     def choose(self, question: Question) -> str:
+        pictures = [option.picture for option in question.options if option.picture]
+        assert all((PICTURES / f"{picture}.svg").is_file() for picture in pictures)
         for language in messages.SPOKEN:
             screen_object(Screen(1, question), language)
         return super().choose(question)

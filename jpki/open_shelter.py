@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composition root of shelters and gates: a desk's keys, its flows, a demonstration's office."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki.certificate.kinds import Environment
+from jpki.errors import ConfigurationError, JpkiError
+from jpki.mapping.policy_file import load_policy
+from jpki.open import open_card
+from jpki_apdu.errors import CardError
+
+if TYPE_CHECKING:
+    from jpki.card.authenticity import CvKeys
+    from jpki.kiosk.shelter.client import HttpShelterHalf
+    from jpki.kiosk.shelter.queue import DeskKeys
+    from jpki.kiosk.shelter.routes import ShelterRoutes
+    from jpki.kiosk.visit import Flow
+    from jpki.mapping.service import Map
+
+SHELTER_ACTORS: Final[Mapping[str, str]] = MappingProxyType(
+    {"shelter": "shelter-01", "watch": "gate-01"}
+)
+"""Who asks in a demonstration, by flow, in the policies' words."""
+KEY_FILE: Final = "desk.json"
+
+
+def shelter_flow(
+    flow: str, half: HttpShelterHalf, settings: Mapping[str, Any], cv_keys: CvKeys
+) -> Flow:
+    """A flow of SHELTER_ACTORS. Settings: ``desk`` (the desk's folder, with its key file),
+    ``ahead`` (seconds). Raises ConfigurationError (``desk_keys``)."""
+    from jpki.kiosk.flows.shelter import Shelter
+    from jpki.kiosk.flows.watch import Watch
+    from jpki.kiosk.shelter.desk import ShelterDesk
+
+    if flow == "watch":
+        return Watch(half, load_policy("watch"))
+    ahead, folder = timedelta(seconds=settings.get("ahead", 0)), Path(settings.get("desk", ""))
+    desk = ShelterDesk(half, folder, read_keys(folder), lambda: datetime.now(UTC) + ahead)
+    return Shelter(desk, load_policy("shelter"), cv_keys)
+
+
+def write_keys(folder: Path, keys: DeskKeys) -> None:
+    """Put a desk's keys into its folder, readable for its owner alone."""
+    from jpki.kiosk.shelter.files import write_whole
+
+    city = None if keys.city is None else _text(keys.city.public_bytes_raw())
+    members = {
+        "name": keys.name, "signing": _text(keys.signing.private_bytes_raw()),
+        "server": _text(keys.server.public_bytes_raw()), "city": city,
+    }  # fmt: skip
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / KEY_FILE, json.dumps(members).encode("utf-8"))
+
+
+def read_keys(folder: Path) -> DeskKeys:
+    """A desk's keys. Raises ConfigurationError (``desk_keys``)."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    from jpki.kiosk.shelter.queue import DeskKeys
+
+    path = folder / KEY_FILE
+    try:
+        raw = json.loads(path.read_bytes())
+        city = raw["city"] and X25519PublicKey.from_public_bytes(base64.b64decode(raw["city"]))
+        return DeskKeys(
+            str(raw["name"]),
+            Ed25519PrivateKey.from_private_bytes(base64.b64decode(raw["signing"])),
+            X25519PublicKey.from_public_bytes(base64.b64decode(raw["server"])),
+            city or None,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigurationError("desk_keys", path=str(path)) from None
+
+
+def demo_routes(
+    table: Map, desk: Path, clock: Callable[[], datetime], cards: Iterable[str]
+) -> ShelterRoutes:
+    """A shelter and a gate for a demonstration, with keys of this one run.
+
+    ``desk``: the desk's folder. ``cards``: built-in cards whose holders registered before.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    from jpki.kiosk.shelter.local import Shelters
+    from jpki.kiosk.shelter.queue import DeskKeys
+    from jpki.kiosk.shelter.routes import ShelterRoutes
+    from jpki.kiosk.shelter.watch import Gates
+
+    actor, gate = SHELTER_ACTORS["shelter"], SHELTER_ACTORS["watch"]
+    signing, server = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
+    city = X25519PrivateKey.generate().public_key()
+    write_keys(desk, DeskKeys(actor, signing, server.public_key(), city))
+    shelters = Shelters(
+        table, {actor: "中里小学校"}, {actor: signing.public_key()}, server, f"demo:{actor}", clock
+    )
+    gates = Gates(table, {gate: "中里小学校 正門"}, lambda *_: None, f"demo:{gate}", clock)
+    shelters.prepare()
+    gates.prepare()
+    for name in cards:
+        _register(table, name, clock)
+    return ShelterRoutes(shelters, gates)
+
+
+def _register(table: Map, name: str, clock: Callable[[], datetime]) -> None:
+    """Register a built-in card's holder, and bind the card, as a counter would have done."""
+    from jpki.card_map import TEXT_AP, PinKind
+    from jpki.kiosk.shelter.half import SERVICE
+    from jpki.kiosk.shelter.local import CHECK_IN
+    from jpki.mapping.card_answer import read_binding
+    from jpki.mapping.policy import Operation
+    from jpki.mapping.presentation import Evidence
+    from jpki.mapping.sitting import Asker
+    from jpki.open import emulated_card, plug, unplug
+    from jpki.verifying.login import respond
+
+    emulated = emulated_card(name, at=clock())
+    pins, uri = emulated.pins(), plug(emulated)
+    challenge = table.issue_challenge(
+        Operation.ENROL, origin="demo:counter", service=SERVICE, purpose=CHECK_IN, binds_card=True
+    )
+    try:
+        with open_card(uri, trust=Environment.TEST).card as card:
+            answer = respond(card, challenge, bytearray(pins["auth"].encode()), now=clock())
+            text = bytearray(pins["text"].encode())
+            card.pins.verify(PinKind.TEXT, text, application=TEXT_AP)
+            bound = read_binding(card, challenge, now=clock())
+    except (JpkiError, CardError, KeyError):
+        return  # blocked, a phone, no longer good: not registered in this town
+    finally:
+        unplug(uri)
+    asker = Asker(actor=SHELTER_ACTORS["shelter"], service=SERVICE, purpose=CHECK_IN)
+    table.enrol(table.verify(Evidence(answer)), asker, card=bound)
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
