@@ -60,7 +60,8 @@ def parse_all(
     if not 0 <= start <= stop <= len(data):
         raise ValueError("start and end lie inside the data")
     found: list[Tlv] = []
-    while start < stop and not (filler and _is_filler(data[start:stop])):
+    unused = _filler_start(data, start, stop) if filler else stop
+    while start < unused:
         item = parse_one(data, start, stop)
         found.append(item)
         start = item.end
@@ -94,8 +95,11 @@ def encode(tag: int, value: bytes) -> bytes:
     return raw + bytes((0x80 | count,)) + size.to_bytes(count, "big") + value
 
 
-def _is_filler(rest: bytes) -> bool:
-    return rest[0] in (0x00, 0xFF) and rest.count(rest[0]) == len(rest)
+def _filler_start(data: bytes, start: int, stop: int) -> int:
+    """Where the FF or 00 begin that nothing else follows; ``stop`` if there are none."""
+    if start == stop or data[stop - 1] not in (0x00, 0xFF):
+        return stop
+    return start + len(data[start:stop].rstrip(data[stop - 1 : stop]))
 
 
 def _tag(data: bytes, start: int, stop: int) -> tuple[int, int]:

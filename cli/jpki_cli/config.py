@@ -78,13 +78,13 @@ def load(env: Mapping[str, str]) -> Config:
     path = Path(named) if named else beside(env, "config.toml")
     if path is None or (not named and not path.exists()):
         return Config()
-    import tomllib
+    from jpki.toml_text import read_toml
 
     try:
-        content = tomllib.loads(path.read_bytes().decode())
+        content = read_toml(path.read_bytes())
     except OSError as exc:
         raise ConfigurationError(path=str(path), reason="not_readable", place="-") from exc
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise ConfigurationError(path=str(path), reason="not_toml", place="-") from exc
     return _Reader(path).config(content)
 

@@ -29,7 +29,6 @@ opened_by = ["reader"]                  # ids of PINs; optional, else free to re
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ from typing import NoReturn, TypeVar
 from jpki.card.free_area import ContentKind, FreeAreaApplication, FreeAreaFile, FreeAreaPin
 from jpki.card_map import APPLICATIONS, ISD_AID, FileKind
 from jpki.errors import ConfigurationError
+from jpki.toml_text import read_toml
 
 _T = TypeVar("_T")
 
@@ -70,8 +70,8 @@ def parse_applications(raw: bytes, path: str) -> tuple[FreeAreaApplication, ...]
     if len(raw) > MAX_SIZE:
         raise ConfigurationError(path=path, place="-", reason="too_large")
     try:
-        content = tomllib.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
+        content = read_toml(raw)
+    except ValueError as exc:
         raise ConfigurationError(path=path, place="-", reason="not_toml") from exc
     top = _Table(content, path, "")
     if top.text("schema") != SCHEMA:

@@ -29,6 +29,7 @@ from jpki.card_map import (
     TokenKind,
 )
 from jpki.errors import CardLayoutError
+from jpki.toml_text import read_toml
 
 SCHEMA: Final = "jpki.card-layout/1"
 MAX_SIZE: Final = 65536  # bytes; the one that comes with the toolkit has about 2000
@@ -109,13 +110,11 @@ def parse_layout(raw: bytes) -> CardLayout:
 
     A layout that does not call itself invented is refused: there is no other kind yet.
     """
-    import tomllib
-
     if len(raw) > MAX_SIZE:
         raise CardLayoutError(place="file", reason="too_large")
     try:
-        top = tomllib.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
+        top = read_toml(raw)
+    except ValueError as exc:
         raise CardLayoutError(place="file", reason="not_toml") from exc
     _table(top, "", {"schema", "name", "invented", "tokens", "signature", "applications", "pins"})
     if _need(top, "schema", str) != SCHEMA or _need(top, "invented", bool) is not True:

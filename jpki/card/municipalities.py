@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from jpki.errors import ConfigurationError
+from jpki.toml_text import read_toml
 
 SCHEMA = "jpki.municipalities/1"
 MAX_SIZE = 4 * 1024 * 1024  # bytes; the whole official list has about 200 KB
@@ -102,8 +102,8 @@ def _wrong(path: Path, place: str, reason: str) -> ConfigurationError:
 
 def _toml(raw: bytes, path: Path) -> dict[str, Municipality]:
     try:
-        content = tomllib.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
+        content = read_toml(raw)
+    except ValueError as exc:
         raise _wrong(path, "-", "not_toml") from exc
     if content.pop("schema", None) != SCHEMA:
         raise _wrong(path, "schema", "bad_value")

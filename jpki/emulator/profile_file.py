@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
@@ -34,6 +33,7 @@ from jpki.emulator.toml_table import Table
 from jpki.errors import CardFileError, FaultSpecError
 from jpki.synth import MUNICIPALITIES
 from jpki.synth.people import check_digit
+from jpki.toml_text import read_toml
 
 MAX_SIZE = 65536  # bytes; a card file has about 1000
 MAX_SLOT = 14
@@ -72,12 +72,10 @@ def parse_profile(raw: bytes, path: str, folder: Path | None = None) -> CardProf
     if len(raw) > MAX_SIZE:
         raise CardFileError(path=path, place="file", reason="too_large")
     try:
-        document = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
+        document = read_toml(raw)
+    except ValueError:
         # No chaining: the message of the parser may quote the line, and with it a PIN.
-        raise CardFileError(path=path, place="file", reason="not_toml") from (
-            None if isinstance(exc, tomllib.TOMLDecodeError) else exc
-        )
+        raise CardFileError(path=path, place="file", reason="not_toml") from None
     return _profile(Table(document, path), folder)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from importlib import resources
@@ -42,6 +41,7 @@ from jpki.mapping.policy import (
 )
 from jpki.mapping.policy_table import PolicyTable
 from jpki.mapping.prohibitions import SERIAL_LIKE
+from jpki.toml_text import read_toml
 
 MAX_SIZE = 262144  # bytes; a preset has about 3000
 PRESETS = (
@@ -75,8 +75,8 @@ def parse_policy(raw: bytes, path: str = "policy") -> Policy:
     if len(raw) > MAX_SIZE:
         raise ConfigurationError("policy_file", path=path, place="file", reason="too_large")
     try:
-        document = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
+        document = read_toml(raw)
+    except ValueError as exc:
         raise ConfigurationError("policy_file", path=path, place="file", reason="not_toml") from exc
     return policy_of(document, path)
 

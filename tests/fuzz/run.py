@@ -25,7 +25,6 @@ from fuzz_targets import CORPUS, TARGETS, Target  # noqa: E402
 
 OURS, OTHERS = 1_000_000, 100_000
 LEAST_BRANCHES = 95.0
-LONGEST = 1 << 16
 
 
 def fuzz(target: Target, arguments: list[str]) -> None:
@@ -47,7 +46,7 @@ def start(target: Target, folder: Path, runs: int, seconds: int) -> dict[str, An
     done = subprocess.run(
         [
             sys.executable, __file__, "--fuzz", target.name, f"-runs={runs}",
-            f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1",
+            f"-max_total_time={seconds}", f"-max_len={target.most}", "-print_final_stats=1",
             "-timeout=30", "-rss_limit_mb=2048", f"-artifact_prefix={folder.parent}/{target.name}-",
             *([f"-dict={tokens}"] if target.tokens else []), str(folder), *seeds,
         ],
@@ -71,8 +70,8 @@ def branches(target: Target, folder: Path) -> float | None:
     """Branches of the target's modules that its inputs reach (percent); None: not asked for."""
     if not target.modules:
         return None
-    report = folder.parent / f"{target.name}.coverage.json"
-    data = folder.parent / f"{target.name}.coverage"
+    report = folder.parent / f"{target.name}.branches.json"
+    data = folder.parent / f"{target.name}.measured"
     replay = [sys.executable, "-m", "coverage", "run", "--branch", "--rcfile=/dev/null",
               f"--data-file={data}", __file__, "--replay", target.name, str(folder)]  # fmt: skip
     subprocess.run(replay, check=True)

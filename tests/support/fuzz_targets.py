@@ -36,6 +36,7 @@ class Target:
     seeds: tuple[str, ...]
     modules: tuple[str, ...] = ()
     tokens: tuple[bytes, ...] = ()
+    most: int = 8192  # bytes of an input
 
     @property
     def ours(self) -> bool:
@@ -63,7 +64,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("ef-text", "fuzz_card:ef_text", ("ef",),
                ("jpki.card.text_records", "jpki.card.records")),
         Target("ef-surface", "fuzz_card:ef_surface", ("ef",), ("jpki.card.surface_records",)),
-        Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.recognition",)),
+        Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.token",)),
         Target("ef-licence", "fuzz_card:ef_licence", ("licence",),
                ("jpki.card.licence_records", "jpki.card.licence_tags", "jpki.card.jis")),
         Target("cv-certificate", "fuzz_card:cv_certificate", ("ef",),
@@ -83,9 +84,9 @@ TARGETS: Final[dict[str, Target]] = {
                ("jpki.validation.crl_index.plain",)),
         Target("ocsp", "fuzz_pki:ocsp_answers", ("ocsp",), ("jpki.validation.ocsp",)),
         Target("cms", "fuzz_documents:cms", ("cms",)),
-        Target("pdf", "fuzz_documents:pdf", ("pdf",)),
+        Target("pdf", "fuzz_documents:pdf", ("pdf",), most=1 << 16),
         Target("xml", "fuzz_documents:xml", ("xml",)),
-        Target("issued", "fuzz_documents:issued", ("issued",)),
+        Target("issued", "fuzz_documents:issued", ("issued",), most=1 << 17),
         Target("policy", "fuzz_texts:policy", ("policy",), ("jpki.mapping.policy_file",), _TOML),
         Target("card-toml", "fuzz_texts:card_file", ("card",), ("jpki.emulator.profile_file",),
                _TOML),

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds: n bytes make no parser use more than a stated multiple of n, in memory or in steps.
+
+Each parser meets each hostile shape in a process of its own, whose memory the system measures,
+so that libraries in C count too. Steps are calls and returns of functions, not seconds.
+BOUNDS_BYTES: the largest size (100 MB in the long run).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import walk_packages
+from re import _constants as constants  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+import pytest
+
+import jpki
+import jpki_apdu
+import jpki_cli
+from fuzz_targets import TARGETS
+from shapes import SHAPES, Shape
+
+LARGEST = int(os.environ.get("BOUNDS_BYTES", str(1 << 20)))
+STEPS_AT = 1 << 15
+FIXED = 48 << 20
+"""Bytes that anything may use: modules that load on first use, the allocator's own."""
+TIMES = {"xml": 24, "pdf": 64, "crl-columns": 40, "tlv": 130, "json": 60, "policy": 40,
+         "presentation": 60, "card-toml": 90, "transcript": 60}  # fmt: skip
+USUAL = 12
+"""Bytes of memory for each byte of input."""
+STEPS = 40
+"""Calls and returns for each byte of input, and a fixed number of them besides."""
+FIXED_STEPS = 60_000
+CPU_SECONDS = 100
+"""No measure: where a loop does not end, the process is ended."""
+
+CASES = [(name, shape) for name, shapes in SHAPES.items() for shape in shapes]
+IDS = [f"{name}-{shape.__name__}" for name, shape in CASES]
+
+
+def measured(run: Callable[[bytes], None], data: bytes, *, count: bool) -> tuple[int, int]:
+    """Bytes of memory the run needed at its peak (or 0), and its steps (or 0)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(run, data, count, writing)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        said = told.read()
+    status = os.waitpid(child, 0)[1]
+    assert status == 0, f"the process ended by {status}: {said}"
+    used, steps = json.loads(said)
+    return used, steps
+
+
+def _child(run: Callable[[bytes], None], data: bytes, count: bool, told: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    steps = 0
+
+    def step(frame: object, event: str, argument: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    status = 1
+    try:
+        before = _peak()
+        if count:
+            sys.setprofile(step)
+        run(data)
+        sys.setprofile(None)
+        os.write(told, json.dumps([max(_peak() - before, 0), steps]).encode())
+        status = 0
+    except BaseException as error:
+        sys.setprofile(None)
+        os.write(told, repr(error)[:500].encode())
+    finally:
+        os._exit(status)
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES, ids=IDS)
+def test_memory_is_a_multiple_of_the_input(name: str, shape: Shape) -> None:
+    run = TARGETS[name].function()
+    for seed in TARGETS[name].corpus()[:1]:
+        run(seed)  # what is loaded on first use is no use of this input
+    for size in sorted({1 << 10, LARGEST}):
+        data = shape(size)
+        used, _ = measured(run, data, count=False)
+        assert used <= FIXED + TIMES.get(name, USUAL) * len(data), (size, used // len(data))
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES, ids=IDS)
+def test_steps_are_a_multiple_of_the_input(name: str, shape: Shape) -> None:
+    run = TARGETS[name].function()
+    for seed in TARGETS[name].corpus()[:1]:
+        run(seed)
+    data = shape(STEPS_AT)
+    _, steps = measured(run, data, count=True)
+    assert steps <= FIXED_STEPS + STEPS * len(data), steps / len(data)
+
+
+def _patterns() -> dict[str, Any]:
+    """Every regular expression that a module of ours holds."""
+    found = {}
+    for package in (jpki, jpki_apdu, jpki_cli):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if "migrations" in module.name or module.name.endswith(("__main__", "generate")):
+                continue
+            loaded = vars(import_module(module.name))
+            for name, value in loaded.items():
+                if isinstance(value, re.Pattern):
+                    found[f"{module.name}.{name}"] = value
+    return found
+
+
+def _unbounded_in_unbounded(tree: Any, inside: bool = False) -> bool:
+    """Whether a repetition without end holds another that may match the same text again."""
+    for op, argument in tree:
+        if op in (constants.MAX_REPEAT, constants.MIN_REPEAT):
+            _, high, inner = argument
+            endless = high is constants.MAXREPEAT
+            if endless and inside and not _starts_fixed(tree):
+                return True
+            if _unbounded_in_unbounded(inner, inside or endless):
+                return True
+        elif op is constants.SUBPATTERN:
+            if _unbounded_in_unbounded(argument[-1], inside):
+                return True
+        elif op is constants.BRANCH and any(
+            _unbounded_in_unbounded(branch, inside) for branch in argument[1]
+        ):
+            return True
+    return False
+
+
+def _starts_fixed(tree: Any) -> bool:
+    """Whether each round begins with a character that the repetition inside cannot eat."""
+    op, argument = tree[0]
+    counted = op is constants.MAX_REPEAT and argument[0] == argument[1]
+    return (op in (constants.LITERAL, constants.IN) or counted) and len(tree) > 1
+
+
+def test_no_regular_expression_repeats_a_repetition() -> None:
+    patterns = _patterns()
+    assert len(patterns) > 20
+    wrong = [
+        name
+        for name, pattern in patterns.items()
+        if _unbounded_in_unbounded(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE
+                                                if isinstance(pattern.pattern, bytes)
+                                                else pattern.flags))
+    ]  # fmt: skip
+    assert wrong == []
+
+
+def test_the_check_of_expressions_sees_one() -> None:
+    assert _unbounded_in_unbounded(parser.parse("(a+)+b"))
+    assert not _unbounded_in_unbounded(parser.parse("[a-z]+(?:-[a-z]+)*"))
