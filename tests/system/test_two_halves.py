@@ -21,12 +21,16 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import create_engine, text
 
+from jpki.card import Card
+from jpki.emulator import VirtualConnection, load_card
+from jpki.emulator.population import built_in
 from jpki.open import load_trust
 from jpki.verdict import Outcome
 from jpki.verifying.issued import verify_issued
 from map_bench import Clock
 from namespaces import LEFT, RIGHT, Host, TwoHosts
 from pcsc_bed import PcscBed
+from process_memory import memory
 from server_half import Tls, make_tls
 
 SUPPORT = Path(__file__).parent.parent / "support"
@@ -68,6 +72,7 @@ class Place:
     tls: Tls
     page: str
     database: Path
+    terminal: Program
 
     def visit(self) -> Program:
         """A person who has put the card down."""
@@ -111,7 +116,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )  # fmt: skip
         try:
             page = terminal.said()["url"]
-            yield Place(hosts, bed, tls, page.rstrip("/"), folder / "map.db")
+            yield Place(hosts, bed, tls, page.rstrip("/"), folder / "map.db", terminal)
         finally:
             terminal.close()
             half.close()
@@ -216,3 +221,21 @@ def _server(place: Place) -> str:
     lines = place.hosts.left.run("ss", "-Hltn").splitlines()
     (address,) = {line.split()[3] for line in lines if line.split()[3].startswith(LEFT)}
     return f"https://{address}"
+
+
+def test_the_terminal_keeps_nothing_of_a_visit(place: Place) -> None:
+    """Its memory is read as a debugger does: no name, address, PIN entry or certificate."""
+    visitor = place.visit()
+    assert _ending(visitor)["code"] == "issued"
+    place.leave(visitor)
+    card = load_card("hanako")
+    with Card(VirtualConnection(card)) as opened:
+        certificate = opened.jpki.certificate("auth")
+    holder = built_in("hanako").holder
+    texts = (holder.name, holder.address, f'"pin": "{PIN}"')
+    marks = [mark for text in texts for mark in (text.encode(), text.encode("utf-16-le"))]
+    marks += [certificate[100:400], base64.b64encode(certificate)[100:400]]
+    held = memory(place.terminal.process.pid)
+    assert len(held) > 10_000_000
+    assert place.page.encode() in held  # what it does hold is found
+    assert [mark for mark in marks if mark in held] == []
