@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +52,13 @@ _DIGESTS: Final = frozenset(
     {DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512}
 )
 _CONTENTS: Final = "構成情報"
+# What e-Gov writes beside the 構成情報: names of the form, for programs; and nothing else.
+_FRAME: Final = {
+    "様式ID": re.compile(r"[0-9A-Za-z._-]{1,64}"),
+    "様式バージョン": re.compile(r"[0-9A-Za-z._-]{1,64}"),
+    "STYLESHEET": re.compile(r"[0-9A-Za-z._-]{1,64}"),
+    "その他": re.compile(r""),
+}
 _MAX_REFERENCES: Final = 256
 
 Files = Callable[[str], bytes | None]
@@ -74,7 +82,7 @@ class XmlSignature:
     ``covered``: what is signed, as it can be shown: ``document``, ``#ID``, file names.
     ``unsigned``: names of elements that no reference covers. ``certificates``: DER, the
     signer's first. ``egov``: the signed part is the one 構成情報 of a 構成管理XML, which is all
-    that e-Gov has signed of it [KIJI].
+    that e-Gov has signed of it [KIJI], and around it nobody has put anything to be read.
     """
 
     algorithm: str
@@ -127,14 +135,15 @@ class _Reading:
     def _found(
         self, method: str, certificates: tuple[bytes, ...], fault: _FaultError | None
     ) -> XmlSignature:
+        unsigned = list(self._unsigned()) if fault is None else []
         return XmlSignature(
             algorithm=method,
             fault=fault.code if fault else None,
             values=fault.values if fault else {},
             integrity=bool(fault and fault.code in ("content_changed", "reference_missing")),
             covered=tuple(reference.name for reference in self.references),
-            unsigned=tuple(self._unsigned()) if fault is None else (),
-            egov=self._egov(),
+            unsigned=tuple(etree.QName(node).localname for node in unsigned),
+            egov=self._egov() and all(map(self._is_frame, unsigned)),
             certificates=certificates,
         )
 
@@ -144,6 +153,18 @@ class _Reading:
         named = [node for node in elements(root) if etree.QName(node).localname == _CONTENTS]
         signed = [one.element for one in self.references]
         return len(named) == 1 and named[0] in signed and named[0].getparent() is root
+
+    def _is_frame(self, node: etree._Element) -> bool:
+        """Whether an unsigned element is one that no reader takes for what was signed: a name of
+        the form, or a part of another's signature beside this one, which is judged by itself."""
+        form = _FRAME.get(node.tag)
+        if form is not None and node.getparent() is self.tree.getroot():
+            return not len(node) and not node.attrib and bool(form.fullmatch(node.text or ""))
+        line = [node, *node.iterancestors()]
+        beside = any(
+            one.tag == SIGNATURE and one.getparent() is self.place.getparent() for one in line
+        )
+        return beside and all(one.tag != f"{_DS}Object" for one in line)
 
     def _method(self) -> str:
         """``rsa-pkcs1-sha256``: the algorithm, if it is one of ours."""
@@ -267,7 +288,7 @@ class _Reading:
         except XmlError:
             raise _FaultError("content_changed") from None
 
-    def _unsigned(self) -> Iterator[str]:
+    def _unsigned(self) -> Iterator[etree._Element]:
         """Elements that hold something and are signed by no reference of this signature."""
         signed = [one.element for one in self.references if one.element is not None]
         root = self.tree.getroot()
@@ -284,7 +305,7 @@ class _Reading:
             says = bool(node.attrib) or bool((node.text or "").strip())
             says = says or any((child.tail or "").strip() for child in node)
             if says or node not in around:
-                yield etree.QName(node).localname
+                yield node
 
     def _only(self, parent: etree._Element, name: str) -> etree._Element:
         found = parent.findall(f"{_DS}{name}")

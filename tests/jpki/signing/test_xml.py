@@ -26,7 +26,7 @@ EGOV = (
     '<?xml-stylesheet type="text/xsl" href="kousei.xsl"?>\n'
     '<DataRoot xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
     '<様式ID>900</様式ID><構成情報 ID="構成情報"><管理情報>甲</管理情報></構成情報>'
-    "<その他>備考</その他></DataRoot>"
+    "<その他/></DataRoot>"
 ).encode()
 
 
@@ -141,6 +141,46 @@ def test_egov_signature_verifies_beside_its_files(key: CountingSigner, tmp_path:
     gone = verdict_on(data, tmp_path, name="kousei.xml")
     assert gone.outcome is Outcome.CANNOT_TELL
     assert ("integrity", "reference_missing") in codes(gone)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "unsigned"),
+    [
+        ("<様式ID>900</様式ID>", "<様式ID>委任します。</様式ID>", "様式ID"),
+        ("<様式ID>900</様式ID>", '<様式ID 金額="9">900</様式ID>', "様式ID"),
+        ("<様式ID>900</様式ID>", "<様式ID>900<追記/></様式ID>", "様式ID"),
+        ("<様式ID>900</様式ID>", "<承認済み/>", "承認済み"),
+        ("<様式ID>900</様式ID>", "<構成管理><様式ID>900</様式ID></構成管理>", "構成管理"),
+        ("<その他/>", "<その他>手数料は免除</その他>", "その他"),
+        ("<その他/>", "<その他/>手数料は免除", "DataRoot"),
+        ("<DataRoot ", '<DataRoot 金額="9" ', "DataRoot"),
+        ("</署名情報>", "<金額>9</金額></署名情報>", "金額"),
+    ],
+)
+def test_nobody_vouches_for_what_stands_beside_the_contents_of_egov(
+    key: CountingSigner, tmp_path: Path, was: str, now: str, unsigned: str
+) -> None:
+    """A reader would take it for signed; the signature says nothing of it."""
+    data = signed_xml(key, XmlForm.EGOV, EGOV, name="kousei.xml").decode()
+    assert was in data
+    found = verdict_on(data.replace(was, now).encode(), tmp_path, name="kousei.xml")
+    coverage = found.verdict.check("coverage")
+    assert found.outcome is Outcome.CANNOT_TELL
+    assert coverage is not None
+    assert coverage.code == "partly_covered"
+    assert unsigned in str(coverage.values["unsigned"])
+
+
+def test_an_object_beside_another_applicants_signature_is_signed_by_nobody(
+    key: CountingSigner, tmp_path: Path
+) -> None:
+    once = signed_xml(key, XmlForm.EGOV, EGOV, name="kousei.xml")
+    twice = signed_xml(signer(tmp_path, slot=14), XmlForm.EGOV, once, name="kousei.xml")
+    note = "<ds:Object><金額>9</金額></ds:Object></ds:Signature>"
+    data = twice.decode().replace("</ds:Signature>", note, 1).encode()
+    found = verdict_on(data, tmp_path, name="kousei.xml")
+    assert found.outcome is Outcome.CANNOT_TELL, codes(found)
+    assert {("coverage", "partly_covered")} <= set(codes(found))
 
 
 def test_two_applicants_sign_one_egov_file(key: CountingSigner, tmp_path: Path) -> None:
