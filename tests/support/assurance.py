@@ -163,7 +163,8 @@ def run_promise(promise: Promise, form: Form) -> Result:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-n0", "-q", "-o", "timeout=0", "-p",
              "no:cacheprovider", f"--junitxml={report}", *promise.tests],
-            cwd=ROOT, env={**os.environ, "ASSURE": "1", **wanted}, stdin=subprocess.DEVNULL, check=False,
+            cwd=ROOT, env={**os.environ, "ASSURE": "1", **wanted}, stdin=subprocess.DEVNULL,
+            check=False,
         )  # fmt: skip
         tests, cases = _counted(report) if report.exists() else (0, 0)
     return Result(

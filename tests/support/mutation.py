@@ -145,8 +145,9 @@ def _returns(value: ast.expr | None) -> Iterator[str]:
         isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
     )
     called = isinstance(value, ast.Call) and ast.unparse(value.func) in ("all", "any")
-    constant = isinstance(value, ast.Constant) and isinstance(value.value, bool)
-    if boolean or called or constant:
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        yield "no" if value.value else "yes"
+    elif boolean or called:
         yield from ("yes", "no")
 
 

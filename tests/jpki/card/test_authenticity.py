@@ -89,6 +89,7 @@ def test_what_was_not_read_is_not_run(files: Files, keys: Keys) -> None:
     assert codes(result) == [("not_run", "attributes_not_read"), ("not_run", "number_not_read")]
     assert result.key is None
     assert result.key_problem is not None
+    assert result.key_problem.outcome is Outcome.CANNOT_TELL
     assert result.key_problem.code == "no_verified_key"
 
 
