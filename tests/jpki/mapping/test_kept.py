@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from jpki.mapping.policy import LinkKind, Operation
 from jpki.mapping.records import parse_pseudonym, pseudonym_text
 from jpki.mapping.sitting import Asker, plain
 from jpki.mapping.staff_view import reminders_due
-from jpki.mapping.store.schema import CERTIFICATE_INDEX, METADATA, RECHECK_SERIAL
+from jpki.mapping.store.schema import CERTIFICATE_INDEX, METADATA, RECHECK_SERIAL, SERVICE_KEY
 from map_bench import NOW, Bench, Holder, changed, holder, link
 
 STAFF = Asker(actor="staff-3", service="library", document="届出 7")
@@ -194,6 +195,30 @@ def test_rotated_while_it_runs(bench: Bench) -> None:
     bench.map.rotate("library")
     bench.map.suppress(pseudonym_text(hidden), STAFF, lift=True)
     assert bench.ask(people[4], Operation.RESOLVE).pseudonym == hidden
+
+
+def test_two_rotations_at_once(bench: Bench) -> None:
+    """From two processes' maps, while a third looks people up: nobody is lost or found twice."""
+    people = [holder() for _ in range(12)]
+    codes = [bench.ask(who, Operation.ENROL).pseudonym for who in people]
+    tables = [bench.again() for _ in range(2)]
+    with ThreadPoolExecutor(3) as pool:
+        rotations = [pool.submit(table.rotate, "library") for table in tables]
+        during = pool.submit(lambda: [bench.ask(who, Operation.RESOLVE) for who in people])
+        for rotation in rotations:
+            rotation.result(60)
+        assert [answer.pseudonym for answer in during.result(60)] == codes
+    epoch = read_keys(bench.key_file).service("library").epoch
+    assert epoch in (2, 3)  # one after the other, or both the same
+    with bench.map.store.reading() as connection:
+        rows = connection.execute(select(CERTIFICATE_INDEX.c.epoch)).scalars().all()
+        named = connection.execute(select(SERVICE_KEY.c.epoch, SERVICE_KEY.c.service)).all()
+    assert rows == [epoch] * len(people)
+    assert (epoch, "library") in [tuple(row) for row in named]
+    for table in (*tables, bench.again()):
+        evidence = [bench.evidence(who, Operation.RESOLVE) for who in people]
+        found = [table.resolve(table.verify(one), bench.asker()).pseudonym for one in evidence]
+        assert found == codes
 
 
 def test_a_rotation_cut_short_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
