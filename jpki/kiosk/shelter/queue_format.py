@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from jpki.errors import JpkiError
 from jpki.kiosk.shelter.half import Bundle
 
-SCHEMA: Final = "jpki.shelter.queue/1"
+SCHEMA: Final = "jpki-shelter-queue/1"
 LIFETIME: Final = timedelta(days=1)
-_CONTEXT: Final = b"jpki.shelter.queue/1\n"
+_CONTEXT: Final = b"jpki-shelter-queue/1\n"
 
 
 class QueueError(JpkiError):
@@ -160,7 +160,7 @@ def check_chain(header: Header, line: bytes, records: tuple[Record, ...]) -> Non
 
 def _closing(nonce: str, header: bytes, records: tuple[bytes, ...]) -> bytes:
     parts = (nonce.encode("utf-8"), header, *records)
-    return b"jpki.shelter.sync/1\n" + b"\n".join(parts)
+    return b"jpki-shelter-sync/1\n" + b"\n".join(parts)
 
 
 def _signed(body: dict[str, object], key: Ed25519PrivateKey) -> bytes:

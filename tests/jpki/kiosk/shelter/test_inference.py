@@ -11,16 +11,18 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from sqlalchemy import event, select
 
 from jpki.kiosk.shelter import tables
 from jpki.kiosk.shelter.half import Deed, Mark, Outcome, Relation
-from jpki.kiosk.shelter.wire import receipts_object, told_object
+from jpki.kiosk.shelter.wire import counts_object, receipts_object, told_object
 from map_bench import Holder, holder
 from shelter_bench import OTHER_PLACE, PLACE, City, city
 
@@ -91,6 +93,17 @@ def _viewer_of(place: City, state: str) -> Holder:
 def test_asking_after_a_suppressed_person(place: City, absent: str) -> None:
     suppressed = _asked_after(place, _viewer_of(place, "suppressed"))
     assert suppressed == _asked_after(place, _viewer_of(place, absent))
+
+
+def test_what_is_told_has_the_shape_of_its_schema(place: City) -> None:
+    schema = resources.files("jpki") / "schemas" / "kiosk.shelter-1.json"
+    shape = Draft202012Validator(json.loads(schema.read_text("utf-8")))
+    viewer = _viewer_of(place, "there")
+    told = told_object(place.tell(viewer, Deed.ASK))
+    receipt = place.desk().check_in(place.desk().listed(b"somebody"))
+    assert receipt is not None
+    for body in (told, receipts_object([receipt]), counts_object(place.half().counts())):
+        shape.validate(body)
 
 
 def test_the_comparison_can_fail(place: City) -> None:
