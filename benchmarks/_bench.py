@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -83,6 +84,12 @@ def _show(report: Report) -> None:
 
 def _yes(holds: bool) -> str:
     return "ok" if holds else "MISSED"
+
+
+def installed() -> dict[str, str]:
+    """The environment of programs that are measured: their bytecode is kept, as where they are
+    installed, or each run would compile anew what was edited last."""
+    return {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def interleaved(

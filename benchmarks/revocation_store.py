@@ -122,7 +122,7 @@ def _run(code: str, *arguments: object) -> tuple[float, float]:
     """Seconds and octets that a program in a process of its own tells."""
     done = subprocess.run(
         [sys.executable, "-c", PEAK + code, *map(str, arguments)],
-        check=True, capture_output=True, text=True,
+        check=True, capture_output=True, text=True, env=_bench.installed(),
     )  # fmt: skip
     seconds, octets = done.stdout.split()
     return float(seconds), float(octets)

@@ -45,7 +45,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """The name of that module, from now on here too [PEP562]."""
+        """The name of that module, from now on here too."""
         from importlib import import_module
 
         if name not in _PLACES:
