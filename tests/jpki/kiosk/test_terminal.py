@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import signal
 import threading
@@ -12,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,43 +19,12 @@ from jpki.kiosk.machine import Limits, Signal, State
 from jpki.kiosk.reader import Seen, Sight
 from jpki.kiosk.server.app import server_app
 from jpki.kiosk.slot import VirtualSlot
-from jpki.kiosk.terminal import Terminal, View
+from jpki.kiosk.terminal import Terminal
 from jpki.open import emulated_card
 from jpki.open_kiosk import MODULE
+from process_memory import children
 from server_half import TOKEN, Town, serving, town
-
-ORIGIN = "http://127.0.0.1:9"
-PATIENCE = 20.0
-
-
-class Views:
-    """What a terminal showed, in order."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self.all: list[View] = []
-
-    def __call__(self, view: View) -> None:
-        with self._changed:
-            self.all.append(view)
-            self._changed.notify_all()
-
-    def until(self, *states: State) -> View:
-        """Wait for these states to be shown in this order since the last call."""
-        found = None
-        with self._changed:
-            for state in states:
-                found = self._changed.wait_for(partial(self._take, state), PATIENCE)
-                assert found, f"{state} never came: {self.all}"
-        assert found is not None
-        return found
-
-    def _take(self, state: State) -> View | None:
-        for place, view in enumerate(self.all):
-            if view.state is state:
-                del self.all[: place + 1]
-                return view
-        return None
+from terminal_views import ORIGIN, Views, ask
 
 
 class FakeChild:
@@ -272,28 +238,11 @@ def running(place: Town) -> Iterator[tuple[VirtualSlot, Views, Terminal]]:
 @pytest.fixture
 def real(running: tuple[VirtualSlot, Views, Terminal]) -> Iterator[Real]:
     slot, views, terminal = running
-    yield slot, views, partial(_ask, terminal)
+    yield slot, views, partial(ask, terminal)
     slot.pull()
     if terminal.view.state is not State.WAITING:
         views.until(State.WAITING)
     views.all.clear()
-
-
-def _ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
-    access = terminal.view.access
-    assert access is not None
-    asked = {"Origin": ORIGIN, "X-Presentation": access.token}
-    asked |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", access.port, timeout=PATIENCE)
-    try:
-        method = "GET" if body is None else "POST"
-        connection.request(method, path, None if body is None else json.dumps(body), asked)
-        reply = connection.getresponse()
-        if reply.headers.get_content_type() == "text/event-stream":
-            return reply.status, reply.fp.readline()
-        return reply.status, reply.read()
-    finally:
-        connection.close()
 
 
 def test_a_real_presentation_that_is_cancelled(real: Real) -> None:
@@ -350,24 +299,10 @@ def test_a_killed_process_is_noticed(real: Real) -> None:
     slot, views, _ = real
     slot.insert(emulated_card("hanako"))
     views.until(State.CHOOSING)
-    for pid in _children():
+    for pid in children(os.getpid()):
         os.kill(pid, signal.SIGKILL)
     assert views.until(State.DONE).code == "worker_lost"
     slot.pull()
     views.until(State.WAITING)
     slot.insert(emulated_card("hanako"))
     views.until(State.CARD_PRESENT, State.CHOOSING)  # though the waiting process died too
-
-
-def _children() -> list[int]:
-    """Processes of presentations that this one started."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-            command = (entry / "cmdline").read_text()
-        except (OSError, IndexError):
-            continue
-        if parent == str(os.getpid()) and MODULE in command:
-            found.append(int(entry.name))
-    return found

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a terminal shows, and the page of a presentation asked by hand."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from functools import partial
+
+from jpki.kiosk.machine import State
+from jpki.kiosk.terminal import Terminal, View
+
+ORIGIN = "http://127.0.0.1:9"
+PATIENCE = 20.0
+
+
+class Views:
+    """What a terminal showed, in order."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.all: list[View] = []
+
+    def __call__(self, view: View) -> None:
+        with self._changed:
+            self.all.append(view)
+            self._changed.notify_all()
+
+    def until(self, *states: State) -> View:
+        """Wait for these states to be shown in this order since the last call."""
+        found = None
+        with self._changed:
+            for state in states:
+                found = self._changed.wait_for(partial(self._take, state), PATIENCE)
+                assert found, f"{state} never came: {self.all}"
+        assert found is not None
+        return found
+
+    def _take(self, state: State) -> View | None:
+        for place, view in enumerate(self.all):
+            if view.state is state:
+                del self.all[: place + 1]
+                return view
+        return None
+
+
+def ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
+    access = terminal.view.access
+    assert access is not None
+    asked = {"Origin": ORIGIN, "X-Presentation": access.token}
+    asked |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", access.port, timeout=PATIENCE)
+    try:
+        method = "GET" if body is None else "POST"
+        connection.request(method, path, None if body is None else json.dumps(body), asked)
+        reply = connection.getresponse()
+        if reply.headers.get_content_type() == "text/event-stream":
+            return reply.status, reply.fp.readline()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
