@@ -162,7 +162,7 @@ def run_promise(promise: Promise, form: Form) -> Result:
         report = Path(folder) / "report.xml"
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-n0", "-q", "-o", "timeout=0", "-p",
-             "no:cacheprovider", f"--junitxml={report}", *promise.tests],
+             "no:cacheprovider", "-o", "junit_family=xunit1", f"--junitxml={report}", *promise.tests],
             cwd=ROOT, env={**os.environ, "ASSURE": "1", **wanted}, stdin=subprocess.DEVNULL,
             check=False,
         )  # fmt: skip
@@ -210,7 +210,7 @@ def main() -> int:
     parser.add_argument("what", choices=("run", "page"))
     parser.add_argument("ids", nargs="*", help="promises to run; all without any")
     parser.add_argument("--reduced", action="store_true", help="fewer cases, said so on the page")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     promises = read_list(LIST.read_text(encoding="utf-8"))
     if unknown := set(options.ids) - {promise.id for promise in promises}:
         parser.error(f"not on the list: {', '.join(sorted(unknown))}")

@@ -34,7 +34,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import coverage
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,6 +256,8 @@ class _Reach:
     """Which test runs which line of the target, and how long it takes."""
 
     def __init__(self, path: Path) -> None:
+        import coverage  # here, since the driver's own tests run where it is not installed
+
         self.measure = coverage.Coverage(data_file=None, include=[str(path)], config_file=False)
         self.path = path
         self.seconds: dict[str, float] = {}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this distribution is made of and depends on: declared, locked, and installed."""
+"""What this distribution is made of and depends on: declared, locked, and installed.
+
+``python tests/support/supply_chain.py FILE`` writes the bill of materials of all parts.
+"""
 
 from __future__ import annotations
 
@@ -122,3 +125,7 @@ def bill_of_materials(name: str, target: Path) -> None:
          "--output-format", "JSON", "--output-file", str(target), f"requirements/{name}.txt"],
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
+
+
+if __name__ == "__main__":
+    bill_of_materials("all", Path(sys.argv[1]).resolve())

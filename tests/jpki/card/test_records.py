@@ -179,7 +179,8 @@ def test_keys_that_cannot_be_used(value: bytes) -> None:
 def test_key_names() -> None:
     assert key_name(CITY_ID) == "1322121/000"
     assert key_name(bytes.fromhex("353030303032300805303031000000A8")) == "5000020/001"
-    for bad in (CITY_ID[:15], CITY_ID + b"\0", b"\xff" * 16, b"x" + CITY_ID[1:]):
+    no_generation = CITY_ID[:9] + b"x" + CITY_ID[10:]
+    for bad in (CITY_ID[:15], CITY_ID + b"\0", b"\xff" * 16, b"x" + CITY_ID[1:], no_generation):
         with pytest.raises(ValueError, match="key id"):
             key_name(bad)
 
