@@ -169,7 +169,8 @@ def settings(folder: Path, server: PlatformServer) -> Path:
 
 def certificate(table: MapCli, reader: str) -> bytes:
     """What a card presents: nobody gives it to the operator but the test."""
-    answer = table.presentation("resolve", "--reader", reader).read_text("utf-8")
+    path = table.respond(table.challenge("resolve"), "--reader", reader)
+    answer = path.read_text("utf-8")
     return base64.b64decode(json.loads(answer)["certificate"])
 
 
