@@ -61,28 +61,38 @@ class OcspAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class HeldAnswer:
+    """An answer that was read, and the nonce of its request."""
+
     answer: BasicAnswer
     nonce: bytes | None = field(repr=False)
+
+
+def read_answers(
+    answers: Iterable[bytes | OcspAnswer],
+) -> tuple[list[HeldAnswer], list[Finding]]:
+    """The answers that can be read; and for each other one, or refusal, that it tells nothing."""
+    held: list[HeldAnswer] = []
+    misses: list[Finding] = []
+    for item in answers:
+        given = item if isinstance(item, OcspAnswer) else OcspAnswer(item)
+        try:
+            parsed = parse_ocsp(given.der)
+        except RevocationDataError as error:
+            misses.append(ocsp_miss("ocsp_malformed", {"reason": error.values["reason"]}))
+            continue
+        if isinstance(parsed, str):
+            misses.append(ocsp_miss("ocsp_refused", {"status": parsed}))
+        else:
+            held.append(HeldAnswer(parsed, given.nonce))
+    return held, misses
 
 
 class OcspStore:
     """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
 
     def __init__(self, answers: Iterable[bytes | OcspAnswer]) -> None:
-        self._held: list[_Held] = []
-        self._misses: list[Finding] = []
-        for item in answers:
-            given = item if isinstance(item, OcspAnswer) else OcspAnswer(item)
-            try:
-                parsed = parse_ocsp(given.der)
-            except RevocationDataError as error:
-                self._misses.append(ocsp_miss("ocsp_malformed", {"reason": error.values["reason"]}))
-                continue
-            if isinstance(parsed, str):
-                self._misses.append(ocsp_miss("ocsp_refused", {"status": parsed}))
-            else:
-                self._held.append(_Held(parsed, given.nonce))
+        self._held, self._misses = read_answers(answers)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -105,7 +115,7 @@ class OcspStore:
         return findings
 
 
-def _answer_fault(held: _Held, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
+def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
     """Why an answer as a whole is not believed, or None."""
     answer = held.answer
     if answer.critical or any(single.critical for single in answer.answers):

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 from jpki.certificate import extensions
-from jpki.errors import CertificateError, RevocationDataError
+from jpki.errors import CertificateError
 from jpki.validation.findings import Finding
-from jpki.validation.ocsp import BasicAnswer, CertId, parse_ocsp
-from jpki.validation.ocsp_store import CLOCK_SKEW, OcspAnswer, judge_single, ocsp_miss
+from jpki.validation.ocsp import BasicAnswer, CertId
+from jpki.validation.ocsp_store import (
+    CLOCK_SKEW,
+    HeldAnswer,
+    OcspAnswer,
+    judge_single,
+    ocsp_miss,
+    read_answers,
+)
 from jpki.validation.rfc5280.certificate import AnyCertificate, profile_fault, read_certificate
 from jpki.validation.rfc5280.signatures import (
     UnsupportedSignatureError,
@@ -27,30 +33,12 @@ Cleared = Callable[[AnyCertificate], bool]
 _NEVER_CRITICAL_HERE: Final = frozenset({extensions.SUBJECT_ALT_NAME})
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    answer: BasicAnswer
-    nonce: bytes | None = field(repr=False)
-
-
 class OcspAnswers:
     """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
 
     def __init__(self, answers: Iterable[bytes | OcspAnswer], *, weak_keys: bool) -> None:
         self._weak_keys = weak_keys
-        self._held: list[_Held] = []
-        self._misses: list[Finding] = []
-        for item in answers:
-            given = item if isinstance(item, OcspAnswer) else OcspAnswer(item)
-            try:
-                parsed = parse_ocsp(given.der)
-            except RevocationDataError as error:
-                self._misses.append(ocsp_miss("ocsp_malformed", {"reason": error.values["reason"]}))
-                continue
-            if isinstance(parsed, str):
-                self._misses.append(ocsp_miss("ocsp_refused", {"status": parsed}))
-            else:
-                self._held.append(_Held(parsed, given.nonce))
+        self._held, self._misses = read_answers(answers)
 
     def check(
         self,
@@ -78,7 +66,7 @@ class OcspAnswers:
         return findings
 
     def _fault(
-        self, held: _Held, issuer: AnyCertificate, moment: Moment, cleared: Cleared
+        self, held: HeldAnswer, issuer: AnyCertificate, moment: Moment, cleared: Cleared
     ) -> str | None:
         """Why an answer as a whole is not believed, or None."""
         answer = held.answer

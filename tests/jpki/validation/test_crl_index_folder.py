@@ -4,45 +4,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from crl_edits import kiyose_list
 from jpki.certificate import Environment, Family
-from jpki.errors import CrlStoreError, NotPermittedError, RevocationDataError
+from jpki.errors import CrlStoreError, NotPermittedError
 from jpki.synth.municipalities import SHIBUYA
 from jpki.synth.pki import SynthPki
-from jpki.validation import TrustStore, Validator, VerifierDeclaration, VerifierRole
+from jpki.validation import TrustStore, VerifierDeclaration, VerifierRole
 from jpki.validation.crl_index import CrlIndexStore, is_store
 from jpki.validation.crl_index.store import BODY, INDEX
-from jpki.validation.crl_index.writer import Indexed, StoreWriter
-from jpki.verdict import Check, Outcome
-
-AT = datetime(2026, 11, 21, tzinfo=UTC)
-DAY = datetime(2026, 11, 20, tzinfo=UTC)
-SERIAL = 0x0700ABCD
-ENTRY = (SERIAL, DAY, 3)
-Make = Callable[..., bytes]
-Build = Callable[..., Validator]
-
-
-Put = Callable[..., list[Indexed]]
-
-
-def refusal(put: Put, *lists: bytes, **options: object) -> str:
-    with pytest.raises(RevocationDataError) as caught:
-        put(*lists, **options)
-    return str(caught.value.values["reason"])
-
-
-def check(validator: Validator, certificate: bytes) -> Check:
-    found = validator.validate(certificate).check("revocation")
-    assert found is not None
-    return found
-
+from jpki.validation.crl_index.writer import StoreWriter
+from jpki.verdict import Outcome
+from store_bench import AT, DAY, ENTRY, SERIAL, Build, Make, Put, check
 
 # the folder ------------------------------------------------------------------------------
 

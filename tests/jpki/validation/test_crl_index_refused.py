@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,33 +15,9 @@ from jpki.certificate import Family
 from jpki.errors import RevocationDataError
 from jpki.synth.municipalities import KIYOSE
 from jpki.synth.pki import SynthPki
-from jpki.validation import Validator
 from jpki.validation.crl_index.store import BODY, INDEX
-from jpki.validation.crl_index.writer import Indexed, Placed
-from jpki.verdict import Check
-
-AT = datetime(2026, 11, 21, tzinfo=UTC)
-DAY = datetime(2026, 11, 20, tzinfo=UTC)
-SERIAL = 0x0700ABCD
-ENTRY = (SERIAL, DAY, 3)
-Make = Callable[..., bytes]
-Build = Callable[..., Validator]
-
-
-Put = Callable[..., list[Indexed]]
-
-
-def refusal(put: Put, *lists: bytes, **options: object) -> str:
-    with pytest.raises(RevocationDataError) as caught:
-        put(*lists, **options)
-    return str(caught.value.values["reason"])
-
-
-def check(validator: Validator, certificate: bytes) -> Check:
-    found = validator.validate(certificate).check("revocation")
-    assert found is not None
-    return found
-
+from jpki.validation.crl_index.writer import Placed
+from store_bench import AT, DAY, ENTRY, Put, refusal
 
 # what stays out --------------------------------------------------------------------------
 

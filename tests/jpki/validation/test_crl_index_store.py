@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,34 +13,12 @@ from jpki.certificate import Family, parse_certificate
 from jpki.errors import RevocationDataError
 from jpki.synth.municipalities import KIYOSE, SHIBUYA
 from jpki.synth.pki import SynthPki
-from jpki.validation import ProcessMemory, TrustStore, Validator
+from jpki.validation import ProcessMemory, TrustStore
 from jpki.validation.crl_index import CrlIndexStore
 from jpki.validation.crl_index.store import BODY, INDEX
-from jpki.validation.crl_index.writer import Indexed, Placed, StoreWriter
-from jpki.verdict import Check, Outcome
-
-AT = datetime(2026, 11, 21, tzinfo=UTC)
-DAY = datetime(2026, 11, 20, tzinfo=UTC)
-SERIAL = 0x0700ABCD
-ENTRY = (SERIAL, DAY, 3)
-Make = Callable[..., bytes]
-Build = Callable[..., Validator]
-
-
-Put = Callable[..., list[Indexed]]
-
-
-def refusal(put: Put, *lists: bytes, **options: object) -> str:
-    with pytest.raises(RevocationDataError) as caught:
-        put(*lists, **options)
-    return str(caught.value.values["reason"])
-
-
-def check(validator: Validator, certificate: bytes) -> Check:
-    found = validator.validate(certificate).check("revocation")
-    assert found is not None
-    return found
-
+from jpki.validation.crl_index.writer import Placed, StoreWriter
+from jpki.verdict import Outcome
+from store_bench import AT, DAY, ENTRY, SERIAL, Build, Make, Put, check, refusal
 
 # what it says ----------------------------------------------------------------------------
 
