@@ -190,7 +190,7 @@ def test_a_platform_operator_links_a_phone(
     assert table.answer("link", *words)["pseudonym"] == pseudonym
     assert table.answer("resolve", *phone)["pseudonym"] == pseudonym
     operator.mode = PlatformMode.UNAVAILABLE
-    assert error(table("link", *words, "--json")) == (3, "platform_down")
+    assert error(table("link", *words, "--json")) == (1, "platform_down")
     known = table("link", *words, "--known-reader", "virtual:hanako", "--json")
     assert error(known) == (2, "usage_map_platform")
 
