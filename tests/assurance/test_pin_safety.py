@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """PIN safety: whatever happens, no more tries are spent than a person entered PINs.
 
-A state machine draws commands, library calls and visits to a terminal on one card, with right,
-wrong and malformed PINs and one fault at any command. PIN_RUNS: how many of them in all.
+A state machine draws commands and library calls on one card, with right, wrong and malformed
+PINs and one fault at any command. PIN_RUNS: how many of them in all.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from card_bench import opened
 from fault_jobs import AT_COMMAND, STANDING
@@ -59,6 +67,8 @@ def lying_counter(fault: str) -> bool:
 
 class PinSafety(RuleBasedStateMachine):
     """One card after another; each rule is one run."""
+
+    runs = 0
 
     @initialize()
     def a_card(self) -> None:
@@ -130,6 +140,7 @@ class PinSafety(RuleBasedStateMachine):
         last_try: bool,
         fault: str,
     ) -> None:
+        PinSafety.runs += 1
         after = self.bench.plugged.card.tries()
         assert presented <= entered, "a PIN reached the card oftener than it was entered"
         mine = {key for kind in kinds for key in REFERENCES[kind]}
@@ -139,8 +150,13 @@ class PinSafety(RuleBasedStateMachine):
                 assert left > 0 or before[key] == 0, f"{key} reached the floor"
 
 
-TestPinSafety = PinSafety.TestCase
-TestPinSafety.settings = settings(
-    max_examples=max(RUNS // STEPS, 1), stateful_step_count=STEPS, deadline=None,
-    suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
-)  # fmt: skip
+@pytest.mark.timeout(0)
+def test_no_more_tries_than_entries(record_property: Callable[[str, object], None]) -> None:
+    PinSafety.runs = 0
+    how = settings(
+        max_examples=max(RUNS // STEPS, 1), stateful_step_count=STEPS, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink),
+    )  # fmt: skip
+    run_state_machine_as_test(PinSafety, settings=how)
+    record_property("cases", PinSafety.runs)
+    assert PinSafety.runs > RUNS // 2

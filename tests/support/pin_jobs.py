@@ -79,7 +79,8 @@ NO_PIN = {
     "crl index", "crl check", "crl info", "crl watch", "map policy check", "map policy explain",
     "map policy diff", "map init", "map challenge", "map recheck", "map suspend", "map suppress",
     "map close", "map rotate", "map ledger verify", "map ledger checkpoint", "map report",
-    "emulate", "kiosk half", "kiosk token",
+    "emulate", "kiosk half", "kiosk token", "completion", "map consent list", "map consent due",
+    "map evidence keep", "map evidence show", "map evidence purge",
 }  # fmt: skip
 """Commands that present no PIN: they need no card, read what is free, or have one of their own."""
 OTHERS = {
@@ -163,10 +164,9 @@ class PinBench:
             *(["--last-try"] if attempt.last_try else []),
         ]  # fmt: skip
         try:
-            result = self._command(words, None if attempt.typed else entries, typed)
+            result = self._command(words, entries if entries and not attempt.typed else None, typed)
         finally:
             card.faults = []
-            card.power_off()
         entered = len(self.cli.questions) - asked if attempt.typed else len(entries)
         return Outcome(result, before, dict(card.tries()), self.seen.presented - presented, entered)
 
