@@ -208,7 +208,12 @@ def _number(extension: Extension | None) -> int:
     """cRLNumber. Without it an older list could stand in for a newer one unnoticed."""
     if extension is None:
         raise der.DerError("number_missing", 0)
-    if extension.critical:
+    return read_number(extension, critical=False)
+
+
+def read_number(extension: Extension, *, critical: bool) -> int:
+    """The number of a list; critical only where it is that of the base of a delta."""
+    if extension.critical is not critical:
         raise der.DerError("number_critical", 0)
     node = der.whole(extension.value, der.INTEGER)
     number = der.integer(node)

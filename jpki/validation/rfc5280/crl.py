@@ -25,6 +25,7 @@ from jpki.validation.crl import (
     NOT_GIVEN,
     REASON_CODE,
     REASONS,
+    read_number,
 )
 from jpki.validation.rfc5280.certificate import FRESHEST, read_time
 from jpki.validation.rfc5280.points import (
@@ -184,15 +185,7 @@ def _refuse(found: Mapping[str, Extension]) -> None:
 
 
 def _number(extension: Extension | None, *, critical: bool) -> int | None:
-    if extension is None:
-        return None
-    if extension.critical is not critical:
-        raise der.DerError("number_critical", 0)
-    node = der.whole(extension.value, der.INTEGER)
-    number = der.integer(node)
-    if number < 0 or len(node.value) > 20:
-        raise der.DerError("bad_number", 0)
-    return number
+    return None if extension is None else read_number(extension, critical=critical)
 
 
 def _scope(extension: Extension | None) -> Scope:
