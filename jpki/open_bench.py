@@ -354,7 +354,7 @@ class Demonstration:
         )
         table = open_map(
             url, key_file, policy, validator, cv_keys=trust.cv_keys, clock=self._clock,
-            evidence_url=evidence,
+            evidence_url=evidence, grouped=True,
         )  # fmt: skip
         self._opened.callback(table.close)
         town = Town(table, self._clock, self._bench.watch)

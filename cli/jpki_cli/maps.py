@@ -148,7 +148,7 @@ def opened_map(
     clock = session.app.clock if asked.at is None else partial(_same, asked.at)
     with open_map(
         place.db, place.keys, policy, validator, cv_keys=trust.cv_keys, clock=clock,
-        pin=place.pin, evidence_url=evidence_url,
+        pin=place.pin, evidence_url=evidence_url, grouped=lasting,
     ) as table:  # fmt: skip
         yield table
 
