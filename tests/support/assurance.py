@@ -162,7 +162,8 @@ def run_promise(promise: Promise, form: Form) -> Result:
         report = Path(folder) / "report.xml"
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-n0", "-q", "-o", "timeout=0", "-p",
-             "no:cacheprovider", "-o", "junit_family=xunit1", f"--junitxml={report}", *promise.tests],
+             "no:cacheprovider", "-o", "junit_family=xunit1", f"--junitxml={report}",
+             *promise.tests],
             cwd=ROOT, env={**os.environ, "ASSURE": "1", **wanted}, stdin=subprocess.DEVNULL,
             check=False,
         )  # fmt: skip

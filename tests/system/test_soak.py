@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import func, select
 
 import card_crowd
@@ -30,6 +31,8 @@ from jpki.mapping.store import schema
 from jpki.testing.virtual_reader import VirtualReader
 from map_bench import Bench, Holder
 from map_crowd import databases
+
+pytestmark = pytest.mark.timeout(0)
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "8"))
 WORKERS = 3
@@ -107,7 +110,7 @@ def presentations(reader: VirtualReader) -> Iterator[Counter[str]]:
         yield seen
     finally:
         over.set()
-        thread.join(120)
+        thread.join(600)  # on a busy machine the last of them takes its time
         assert not thread.is_alive()
 
 
