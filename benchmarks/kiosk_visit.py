@@ -51,7 +51,7 @@ class _Watch:
         self._transmit = card.transmit
         card.transmit = self._timed  # type: ignore[method-assign]
 
-    def _timed(self, command: bytes) -> bytes:
+    def _timed(self, command: bytes | bytearray) -> bytes:
         begin = time.perf_counter()
         try:
             return self._transmit(command)
