@@ -51,10 +51,10 @@ class _Watch:
         self._transmit = card.transmit
         card.transmit = self._timed  # type: ignore[method-assign]
 
-    def _timed(self, command: bytes | bytearray) -> bytes:
+    def _timed(self, apdu: bytes | bytearray) -> bytes:
         begin = time.perf_counter()
         try:
-            return self._transmit(command)
+            return self._transmit(apdu)
         finally:
             self.seconds += time.perf_counter() - begin
 

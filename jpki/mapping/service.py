@@ -47,6 +47,7 @@ from jpki.mapping.presentation import Evidence, Presentation, Rejected, verify_p
 from jpki.mapping.recheck import RecheckReport
 from jpki.mapping.request import Request
 from jpki.mapping.sitting import Asker, Deed, Sitting, StaffDeed, plain
+from jpki.mapping.store.grouped import GroupedStore
 from jpki.mapping.store.store import Store
 from jpki.validation.validator import Validator
 from jpki.verifying.challenge import Challenge
@@ -377,15 +378,17 @@ def open_map(
     clock: Callable[[], datetime] = now_utc,
     pin: Pin | None = None,
     evidence_url: str | None = None,
+    grouped: bool = False,
 ) -> Map:
     """Open a map that is there. Raises MapError by cause.
 
     ``key_file``: a path, or the address of a token (``pkcs11:…``), whose ``pin`` is asked once.
     ``evidence_url``: the database of the evidence, where the policy wants some kept.
+    ``grouped``: for a server, whose operations come at the same time and share commits.
     """
     keys = open_keys(key_file, pin=pin)
     with ExitStack() as opened:
-        store = opened.enter_context(Store.open(url))
+        store = opened.enter_context((GroupedStore if grouped else Store).open(url))
         evidence = None
         if evidence_url is not None:
             evidence = opened.enter_context(EvidenceStore.open(evidence_url, keys))
