@@ -62,7 +62,7 @@ FAULTS: Final = (
     "pull:during@12",
     "reply:cut=3@any",
     "reply:never@8",
-    "sw=6F00@5",
+    "sw=6F00@sign",
     "wrong:answer",
 )
 FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}

@@ -68,6 +68,7 @@ class Terminal:
         self._view = View(State.WAITING, 0)
         self._last: Seen | None = None
         self._closing = threading.Event()
+        self._stale = threading.Event()  # settings changed since the process that waits began
         self._threads = [
             threading.Thread(target=self._watch, name="kiosk-reader", daemon=True),
             threading.Thread(target=self._run, name="kiosk-terminal", daemon=True),
@@ -89,6 +90,7 @@ class Terminal:
 
     def renew(self) -> None:
         """Start the process of the next presentation anew, since its settings changed."""
+        self._stale.set()
         self._happenings.put(_RENEW)
 
     @property
@@ -113,7 +115,8 @@ class Terminal:
                 self._seen(happening, now)
             elif isinstance(happening, tuple):
                 self._reported(*happening, now)
-            elif happening == _RENEW:
+            elif happening == _RENEW and self._stale.is_set():  # of several, the first does it
+                self._stale.clear()
                 self._replace_warm()
             while (due := self._machine.due(self._clock())) is not None:
                 self._signal(due, self._clock())

@@ -83,9 +83,10 @@ class Kiosk:
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line:
-            raise AssertionError(self._process.communicate()[1].decode())
-        self.ready: dict[str, Any] = json.loads(line)
+        self.ready: dict[str, Any] = json.loads(line or b"{}")
+        if "url" not in self.ready:
+            said = self._process.communicate(timeout=PATIENCE)[1].decode()
+            raise AssertionError(f"{self.ready} {said}")
         self.url = str(self.ready["url"])
         self.origin = self.url.rstrip("/")
         self._csrf = ""
@@ -118,6 +119,10 @@ class Kiosk:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.stop()
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.stderr.close()
 
 
 class Browser:
