@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``jpki kiosk``: what is refused before anything starts, and an orderly start and end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from command_line import Cli, schema_of, validate
+from http_client import request
+from issued import AT, HANAKO, ISSUER
+from jpki.kiosk.documents.contents import DocumentKind, content_of
+from jpki.kiosk.server.half import Answer
+from jpki.kiosk.server.wire import answer_object
+from jpki.mapping.answers import Outcome
+from jpki.verifying.issued import Statement, to_payload
+from kiosk_page import Kiosk
+
+DEMO = ("kiosk", "serve", "--demo", "--reader", "virtual:hanako")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (DEMO, "usage_kiosk_demo_trust"),
+        ((*DEMO, "--trust", "production"), "usage_kiosk_demo_trust"),
+        ((*DEMO, "--trust", "test", "--server", "http://127.0.0.1:9"), "usage_kiosk_demo_server"),
+        ((*DEMO, "--trust", "test", "--idle", "0"), "usage_kiosk_limit"),
+        ((*DEMO, "--trust", "test", "--port", "65536"), "usage_value"),
+        ((*DEMO, "--trust", "test", "--policy", "nothing"), "policy_file"),
+        (("kiosk", "serve"), "usage_kiosk_server"),
+        (("kiosk", "serve", "--server", "http://127.0.0.1:9"), "usage_kiosk_server"),
+    ],
+)
+def test_what_does_not_start(cli: Cli, words: tuple[str, ...], code: str) -> None:
+    """JPKI_TRUST does not count: what keeps records wants --trust."""
+    done = cli(*words, *(() if "--port" in words else ("--port", "0")), "--json",
+               env={"JPKI_TRUST": "test"})  # fmt: skip
+    assert (done.code, done.json["code"]) == (2, code)
+
+
+@pytest.mark.parametrize(
+    ("server", "token", "code"),
+    [
+        ("http://half.example:80", "t" * 40, "server_url"),
+        ("ftp://127.0.0.1", "t" * 40, "server_url"),
+        ("http://127.0.0.1:9", "short", "usage_kiosk_token"),
+        ("http://127.0.0.1:9", "ト" * 40, "usage_kiosk_token"),
+        ("http://127.0.0.1:9", "", "usage_kiosk_token"),
+    ],
+)
+def test_a_terminal_that_does_not_start(
+    cli: Cli, tmp_path: Path, server: str, token: str, code: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(token, encoding="utf-8")
+    words = ("--server", server, "--token-file", str(file), "--port", "0", "--reader", "pcsc:")
+    done = cli("kiosk", "serve", *words, "--json")
+    assert (done.code, done.json["code"]) == (2, code)
+
+
+def test_a_port_that_is_taken(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = cli(*DEMO, "--trust", "test", "--port", port, "--json")
+    assert (done.code, done.json["code"]) == (2, "port_taken")
+    assert port in done.json["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
+    """With a page that still reads: no traceback, nothing left behind."""
+    with Kiosk("--demo", "--reader", "virtual:", environment={"TMPDIR": str(tmp_path)}) as kiosk:
+        validate(kiosk.ready)
+        assert request(kiosk.url).status == 200
+        assert request(f"{kiosk.url}favicon.ico").headers["content-type"] == "image/svg+xml"
+        assert list(tmp_path.iterdir())
+        with socket.create_connection(("127.0.0.1", int(kiosk.origin.rpartition(":")[2]))) as page:
+            host = kiosk.origin.partition("//")[2]
+            page.sendall(f"GET /views HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert page.recv(100).startswith(b"HTTP/1.1 200")
+            code, said = kiosk.stop(number)
+    assert code == 0
+    assert said.strip() == "Ended. Nothing of a card or a person was kept."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "a.token"
+    done = cli("kiosk", "token", "--out", str(file), "--json")
+    assert (done.code, done.json["file"]) == (0, str(file))
+    token = file.read_text(encoding="ascii").strip()
+    assert len(token) >= 32
+    assert token not in done.out + done.err
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert cli("kiosk", "token", "--out", str(file)).code == 2
+    assert cli("kiosk", "token", "--out", str(file), "--force").code == 0
+    assert file.read_text(encoding="ascii").strip() != token
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--host", "0.0.0.0"), "usage_kiosk_plain"),
+        (("--tls-cert", "a.pem"), "usage_kiosk_tls"),
+        (("--terminal", "no-file"), "usage_kiosk_terminal"),
+    ],
+)
+def test_a_half_that_does_not_start(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], code: str
+) -> None:
+    file = tmp_path / "a.token"
+    file.write_text("t" * 40, encoding="ascii")
+    given = ["kiosk", "half", "--db", "map.db", "--key-file", "k", "--policy", "konbini"]
+    done = cli(*given, "--terminal", f"kiosk-01={file}", "--trust", "test", *words, "--json")
+    assert (done.code, done.json["code"]) == (2, code)
+
+
+def _statement() -> dict[str, Any]:
+    import json
+
+    content = content_of(DocumentKind.RESIDENCE, HANAKO)
+    statement = Statement(
+        ISSUER.environment, "0" * 16, content.kind.value, ISSUER.name, AT, content.fields
+    )
+    read: dict[str, Any] = json.loads(to_payload(statement))
+    return read
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        answer_object(Answer(Outcome.REFUSED, "r", "R1", "36条")),
+        answer_object(Answer(Outcome.RESOLVED, ticket="t", fees={DocumentKind.TAX: 300})),
+        _statement(),
+    ],
+)
+def test_what_goes_over_the_wire_is_as_its_schema_says(made: dict[str, Any]) -> None:
+    Draft202012Validator(schema_of(made)).validate(made)
+    with pytest.raises(Exception, match="unexpected"):
+        Draft202012Validator(schema_of(made)).validate({**made, "more": 1})
