@@ -26,6 +26,8 @@ from jpki_apdu.errors import ReaderUriError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from starlette.routing import BaseRoute
+
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.reader import ReaderPort
     from jpki.kiosk.server.app import HalfOf
@@ -67,23 +69,18 @@ def serve_terminal(
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.web.app import Front, Pages
-    from jpki.kiosk.web.bench import BenchPages
-    from jpki.kiosk.web.check import CheckPages
 
     origin = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
     first = [flow.first_screen for flow in flows_of(settings()).values()]
     limits = limits or Limits()
     pages = Pages(Front(first, test, limits.idle), origin)
-    more = [] if bench is None else BenchPages(bench, pages.csrf).routes()
-    if issuers:
-        more += CheckPages(issuers, clock, pages.csrf).routes()
     terminal = Terminal(
         reader,
         lambda: ChildProcess(MODULE, {**settings(), "origin": origin}),
         pages.views.publish,
         limits=limits,
     )
-    with served(pages.app(more), listener) as thread:
+    with served(pages.app(_more(pages.csrf, bench, issuers, clock)), listener) as thread:
         terminal.start()
         try:
             ready(terminal)
@@ -93,6 +90,20 @@ def serve_terminal(
             if bench is not None:
                 bench.states.close()
             terminal.close()
+
+
+def _more(
+    csrf: str,
+    bench: Bench | None,
+    issuers: Sequence[IssuerKey],
+    clock: Callable[[], datetime],
+) -> list[BaseRoute]:
+    """What a terminal's page may have besides: a bench, and a page that checks documents."""
+    from jpki.kiosk.web.bench import BenchPages
+    from jpki.kiosk.web.check import CheckPages
+
+    more = [] if bench is None else BenchPages(bench, csrf).routes()
+    return [*more, *(CheckPages(issuers, clock, csrf).routes() if issuers else ())]
 
 
 def serve_half(

@@ -114,7 +114,7 @@ def _rest(ctx: click.Context) -> list[str]:
 
 def test_every_command_is_in_the_documented_table() -> None:
     assert set(VERBS) == {
-        "demo", "doctor", "reader.list", "reader.wait", "reader.probe",
+        "demo", "doctor", "completion", "reader.list", "reader.wait", "reader.probe",
         "card.info", "card.read", "card.check",
         "cert.show", "cert.export", "pin.status", "pin.check", "pin.change", "pin.unblock",
         "auth.challenge", "auth.respond", "auth.verify", "sign", "verify",

@@ -156,7 +156,7 @@ class Browser:
 
     def one(self, selector: str) -> WebElement:
         """The element, as soon as there is one."""
-        return self.until(lambda: (self.all(selector) or [None])[0])  # type: ignore[return-value]
+        return self.until(lambda: self.all(selector))[0]
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)

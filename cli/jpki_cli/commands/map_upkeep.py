@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jpki_cli.clicks import Moment, UsageFault, command, option
 from jpki_cli.maps import (
@@ -18,6 +18,10 @@ from jpki_cli.maps import (
 from jpki_cli.policies import in_language
 from jpki_cli.session import Session
 from jpki_cli.texts import t
+
+if TYPE_CHECKING:
+    from jpki.certificate.kinds import Environment
+    from jpki.mapping.policy import Policy
 
 
 @command("init")
@@ -53,6 +57,18 @@ def init(
             now=now,
         )
         new = tuple(service.id for service in policy.services)
+    _say_made(session, place, policy, environment, new, extended=extend)
+
+
+def _say_made(
+    session: Session,
+    place: Place,
+    policy: Policy,
+    environment: Environment,
+    new: tuple[str, ...],
+    *,
+    extended: bool,
+) -> None:
     if session.json:
         session.emit(
             {
@@ -66,7 +82,7 @@ def init(
         )
         return
     screen = session.screen()
-    screen.line((t("map.extended" if extend else "map.made"), "strong"))
+    screen.line((t("map.extended" if extended else "map.made"), "strong"))
     screen.line(t(f"map.environment.{environment.value}"))
     screen.table([(s.id, in_language(s.title)) for s in policy.services if s.id in new] or [("–",)])
     screen.paragraph(t("map.keep_apart", path=place.keys))
