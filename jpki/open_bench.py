@@ -211,7 +211,8 @@ class DemoBench:
         if card is None:
             raise JpkiError("bench_unknown")
         fault = self.states.value.fault
-        self._slot.pull()  # nobody uses a card whose faults change
+        if not also:
+            self._slot.pull()  # nobody uses a card whose faults change
         card.faults = [fault] if fault else []
         self._slot.insert(card, also=also)
         self._change(card=name)

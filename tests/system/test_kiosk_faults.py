@@ -14,6 +14,8 @@ from jpki import messages
 from kiosk_page import Browser, Kiosk
 from kiosk_walk import put_down, start, up_to_pin
 
+pytestmark = pytest.mark.xdist_group("kiosk-faults")
+
 CLOSES = ("done", "refused", "failed")
 
 

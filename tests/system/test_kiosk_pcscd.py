@@ -15,6 +15,9 @@ from kiosk_page import LANGUAGES, Browser, Kiosk, axe_violations, layout_faults
 from pcsc_bed import PcscBed
 
 
+pytestmark = pytest.mark.xdist_group("kiosk-pcscd")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     made = Browser()

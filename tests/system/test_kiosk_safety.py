@@ -18,6 +18,8 @@ from http_client import request
 from kiosk_page import Browser, Kiosk
 from kiosk_walk import put_down, start, up_to_pin
 
+pytestmark = pytest.mark.xdist_group("kiosk-safety")
+
 PERSONAL = re.compile(r"(?<![0-9])1234(?![0-9])|花子|番号　|19800217|昭和55年|中里")
 
 
