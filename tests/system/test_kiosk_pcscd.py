@@ -14,7 +14,6 @@ from jpki import messages
 from kiosk_page import LANGUAGES, Browser, Kiosk, axe_violations, layout_faults
 from pcsc_bed import PcscBed
 
-
 pytestmark = pytest.mark.xdist_group("kiosk-pcscd")
 
 
