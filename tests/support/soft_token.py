@@ -44,4 +44,13 @@ def make_token(folder: Path, label: str, monkeypatch: pytest.MonkeyPatch) -> Sof
          PIN],
         check=True, capture_output=True, timeout=30, env=os.environ,
     )  # fmt: skip
+    look_again()
     return SoftToken(folder, label)
+
+
+def look_again() -> None:
+    """Let the module in this process read SOFTHSM2_CONF anew: it does so only when it begins,
+    and a test before may have begun it with a store of its own."""
+    import pkcs11
+
+    pkcs11.lib(MODULE).reinitialize()

@@ -18,6 +18,7 @@ from jpki.synth import card_key, stored_ec_key
 from jpki.verdict import Outcome
 from pcsc_bed import PcscBed
 from signing_bench import key_pem, options, sign, verify
+from soft_token import look_again
 
 OPENSC = sorted(Path("/usr/lib").glob("*-linux-gnu*/opensc-pkcs11.so"))
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -137,6 +138,7 @@ def program(*words: str) -> None:
 def token(softhsm: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of that token, up to its key."""
     monkeypatch.setenv("SOFTHSM2_CONF", str(softhsm / "conf"))
+    look_again()
     return "pkcs11:token=soft;id=%0{}?module-path=" + str(SOFTHSM)
 
 
