@@ -89,6 +89,8 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()  # the process takes that as its end
+        if self._listener is None:  # nothing was begun: nothing has to be let go of
+            process.kill()
         try:
             process.wait(_FAREWELL)
         except subprocess.TimeoutExpired:

@@ -30,7 +30,7 @@ from shapes import SHAPES, Shape
 
 LARGEST = int(os.environ.get("BOUNDS_BYTES", str(1 << 20)))
 STEPS_AT = 1 << 15
-FIXED = 48 << 20
+FIXED = 64 << 20
 """Bytes that anything may use: modules that load on first use, the allocator's own."""
 TIMES = {"xml": 24, "pdf": 64, "crl-columns": 40, "tlv": 130, "json": 60, "policy": 40,
          "presentation": 60, "card-toml": 90, "transcript": 60}  # fmt: skip
