@@ -284,7 +284,7 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(tmp_path: Path,
     assert done.returncode == 1
     assert "apt-get install -y pcscd vsmartcard-vpcd" in done.stdout
     assert "Traceback" not in done.stdout
-    assert took < 5
+    assert took < 60  # nothing was waited for: each wait here is longer
 
 
 MANY = """
