@@ -22,6 +22,7 @@ from jpki.certificate.kinds import Environment, Family, Medium
 from jpki.mapping.answers import Resolution
 from jpki.mapping.keys import Pin
 from jpki.mapping.opening import create_map
+from jpki.mapping.policy import Evidence as EvidenceRule
 from jpki.mapping.policy import LinkKind, Operation, Policy
 from jpki.mapping.policy_file import load_policy, parse_policy
 from jpki.mapping.presentation import Evidence
@@ -218,6 +219,16 @@ def changed(policy: Policy, **purpose: object) -> Policy:
     first, *rest = policy.services
     own = replace(first.purposes[0], **purpose)  # type: ignore[arg-type]
     return replace(policy, services=(replace(first, purposes=(own,)), *rest))
+
+
+def keeping(policy: Policy) -> Policy:
+    """The same policy whose first purpose keeps evidence for seven years."""
+    purpose = policy.services[0].purposes[0]
+    assert purpose.legal_basis is not None
+    return changed(
+        policy, evidence=EvidenceRule(7, purpose.legal_basis),
+        operations=purpose.operations | {Operation.KEEP_EVIDENCE},
+    )  # fmt: skip
 
 
 def link(bench: Bench, new: Holder, known: Holder, kind: LinkKind) -> Resolution:

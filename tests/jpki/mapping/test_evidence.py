@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
 import map_bench
 from jpki.certificate.kinds import Environment, Family
@@ -27,21 +31,12 @@ from jpki.mapping.errors import (
 from jpki.mapping.evidence import EvidenceStore
 from jpki.mapping.key_file import new_keys, read_keys
 from jpki.mapping.opening import create_map, extend_map
-from jpki.mapping.policy import Evidence as EvidenceRule
-from jpki.mapping.policy import Operation, Policy
+from jpki.mapping.policy import Operation
 from jpki.mapping.presentation import Evidence
 from jpki.mapping.store import evidence_schema, schema
 from jpki.mapping.store.evidence_schema import EVIDENCE
-from map_bench import NOW, Bench, changed, holder
-
-
-def keeping(policy: Policy) -> Policy:
-    purpose = policy.services[0].purposes[0]
-    assert purpose.legal_basis is not None
-    return changed(
-        policy, evidence=EvidenceRule(7, purpose.legal_basis),
-        operations=purpose.operations | {Operation.KEEP_EVIDENCE},
-    )  # fmt: skip
+from jpki.mapping.store.schema import LEDGER
+from map_bench import NOW, Bench, holder, keeping
 
 
 @pytest.fixture
@@ -182,6 +177,120 @@ def test_its_database_down_keeps_the_ledger_silent(bench: Bench, evidence_url: s
         event.remove(opened.store.engine, "before_cursor_execute", stop)
     assert bench.map.verify_ledger().entries == before
     assert keep(bench, evidence).outcome is Outcome.DONE
+
+
+# A client for each step that is read, forked from one process so that the imports are made once.
+# A step is a statement or a commit, of the map's database or of the other, in their order.
+CLIENTS = """
+import os, signal, sys, traceback
+sys.path.insert(0, sys.argv[4])
+from pathlib import Path
+import map_bench
+from sqlalchemy import event
+from jpki.certificate.kinds import Family
+from jpki.mapping.policy import Operation
+from jpki.mapping.service import open_map
+from jpki.mapping.sitting import Asker
+
+url, evidence_url, keys = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+who = map_bench.holder(Family.SIGN, serial=9_100_000)
+
+def client(last):
+    clock = map_bench.Clock()
+    policy = map_bench.keeping(map_bench.two_services())
+    table = open_map(url, keys, policy, map_bench.validator(clock), clock=clock,
+                     evidence_url=evidence_url)
+    evidence = who.answer(table.issue_challenge(
+        Operation.KEEP_EVIDENCE, origin=map_bench.ORIGIN, service="library"))
+    presentation = table.verify(evidence)
+    seen = 0
+    def step(*_):
+        nonlocal seen
+        seen += 1
+        if seen > last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    for engine in (table.store.engine, table.evidence.store.engine):
+        event.listen(engine, "before_cursor_execute", step)
+        event.listen(engine, "commit", step)
+    asker = Asker(actor="terminal-1", service="library")
+    done = table.keep_evidence(
+        presentation, asker, evidence=evidence, reference="contract", ends=map_bench.NOW)
+    assert done.done, done.reason
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        try:
+            client(int(line))
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@contextmanager
+def clients(bench: Bench, evidence_url: str) -> Iterator[Callable[[int], int]]:
+    """Runs a client that is killed at a step; its exit code, or the signal's number below 0."""
+    command = [
+        sys.executable, "-c", CLIENTS, bench.url, evidence_url, str(bench.key_file),
+        str(Path(map_bench.__file__).parent),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        asked, told = running.stdin, running.stdout
+
+        def one(step: int) -> int:
+            asked.write(f"{step}\n")
+            asked.flush()
+            return int(told.readline())
+
+        try:
+            yield one
+        finally:
+            asked.close()
+
+
+def entries(bench: Bench) -> int:
+    """How often the ledger says that evidence was kept."""
+    assert bench.map.verify_ledger().intact
+    kept = select(func.count()).where(
+        LEDGER.c.operation == Operation.KEEP_EVIDENCE.value,
+        LEDGER.c.outcome == Outcome.DONE.value,
+    )
+    with bench.map.store.reading() as connection:
+        return int(connection.execute(kept).scalar_one())
+
+
+def test_kill_9_between_the_two_databases(
+    bench: Bench, evidence_store: EvidenceStore, evidence_url: str
+) -> None:
+    """Killed at each step of either database: evidence without an entry may be left, never an
+    entry without evidence; who comes next is served, and all that is left can be read."""
+    bench.ask(holder(Family.SIGN, serial=9_100_000), Operation.ENROL)
+    left = []  # evidence without an entry, after each step
+    with clients(bench, evidence_url) as client:
+        for step in range(40):
+            code = client(step)
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL
+            assert entries(bench) == 0
+            left.append(count(evidence_store))
+        assert code == 0
+    # The evidence is written in one step, in the midst of the others; from then on it is left.
+    steps = [after - before for before, after in zip([0, *left], left, strict=False)]
+    assert set(steps) == {0, 1}
+    first = steps.index(1)
+    assert 3 <= first < len(steps) - 1  # PostgreSQL takes fewer steps behind it than SQLite
+    assert set(steps[:first]) == {0}
+    assert set(steps[first:]) == {1}
+    assert entries(bench) == 1
+    assert len(evidence_store.read("library", "contract")) == left[-1] + 1
 
 
 def test_a_map_without_one(url: str, tmp_path: Path) -> None:
