@@ -8,7 +8,6 @@ the one and with no service of the other would join them.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -72,9 +71,9 @@ def server() -> Iterator[PlatformServer]:
         yield running
 
 
-def use(bench: Bench, who: Person, service: str, platform: HttpPlatform) -> list[str]:
-    """Everything a person can do in a service; what the service was told."""
-    told: list[str] = []
+def use(bench: Bench, who: Person, service: str, platform: HttpPlatform) -> list[Any]:
+    """Everything a person can do in a service; what the service was told, as JSON objects."""
+    told: list[Any] = []
     table, card, asker = bench.map, AtTheReader(who.card), bench.asker(service)
 
     def issue(operation: Operation, **facts: Any) -> Any:
@@ -82,7 +81,7 @@ def use(bench: Bench, who: Person, service: str, platform: HttpPlatform) -> list
         return table.issue_challenge(operation, origin=ORIGIN, service=service, **facts)
 
     def keep(answer: Any) -> None:
-        told.append(json.dumps(answer.to_object(), ensure_ascii=False))
+        told.append(answer.to_object())
 
     def linked(other: Holder, kind: LinkKind) -> None:
         challenge = issue(Operation.LINK, detail=kind.value)
@@ -107,8 +106,29 @@ def use(bench: Bench, who: Person, service: str, platform: HttpPlatform) -> list
     )
     assert given.done, given.reason
     keep(table.disclose(table.verify(card.present(issue(Operation.DISCLOSE))), asker))
-    told += [json.loads(told[0])["pseudonym"]]
     return told
+
+
+def leaves(told: object) -> Iterator[str]:
+    """Every single value of a JSON object.
+
+    Each by itself: a piece that holds the end of what is always there and the first letter of
+    something random is the same for two services by chance, a dozen random letters are not.
+    """
+    if isinstance(told, dict):
+        told = list(told.values())
+    if isinstance(told, list):
+        for one in told:
+            yield from leaves(one)
+    else:
+        yield str(told)
+
+
+def logged(record: logging.LogRecord) -> list[str]:
+    """The text of a log line and each value in it."""
+    assert record.exc_info is None
+    values = record.args if isinstance(record.args, tuple) else (record.args,)
+    return [record.msg, *map(str, values or ())]
 
 
 def stored(bench: Bench, pseudonym: str) -> list[bytes]:
@@ -163,15 +183,16 @@ def everything(
             caplog.clear()
             with caplog.at_level(logging.DEBUG, "jpki"):
                 told = use(bench, who, service, platform)
-                checked = bench.map.recheck_all(bench.asker(service), platform, only=told[-1])
+                code = told[0]["pseudonym"]
+                checked = bench.map.recheck_all(bench.asker(service), platform, only=code)
             # Neighbours on the chain are known to be neighbours (see the guide): here somebody
             # else comes in between.
             bench.ask(holder(), Operation.RESOLVE, service)
             assert checked.checked == 3
-            told.append(json.dumps(checked.to_object()))
-            values = stored(bench, told[-2])
-            values += [_NOISE.sub("#", line).encode() for line in told + caplog.text.splitlines()]
-            seen[number, service] = values
+            texts = [*leaves([*told, checked.to_object()])]
+            texts += [text for record in caplog.records for text in logged(record)]
+            values = [_NOISE.sub("#", text).encode() for text in texts]
+            seen[number, service] = stored(bench, code) + values
     return seen
 
 
