@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
-from jpki.errors import InputFileError
+from jpki.input_file import pieces
 from jpki.signing.algorithms import HashName, SignatureAlgorithm
 from jpki.signing.signer import DigestSigner
 
@@ -110,21 +110,16 @@ def format_module(wanted: SignFormat) -> FormatModule:
 
 
 def hash_file(path: Path, name: HashName, *, copy_to: BinaryIO | None = None) -> tuple[int, bytes]:
-    """Size (bytes) and digest of a file; ``copy_to`` gets its content. Raises InputFileError."""
+    """Size (bytes) and digest of a file; ``copy_to`` gets its content.
+
+    Raises InputFileError for ``path``, OSError for ``copy_to``.
+    """
     digest, size = hashlib.new(name.value), 0
-    buffer = memoryview(bytearray(CHUNK))
-    try:
-        with path.open("rb", buffering=0) as file:
-            while count := file.readinto(buffer):
-                piece = buffer[:count]
-                digest.update(piece)
-                size += count
-                if copy_to is not None:
-                    copy_to.write(piece)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
+    for piece in pieces(path, CHUNK):
+        digest.update(piece)
+        size += len(piece)
+        if copy_to is not None:
+            copy_to.write(piece)
     return size, digest.digest()
 
 

@@ -16,6 +16,7 @@ from jpki.certificate.certificate import parse_certificate
 from jpki.certificate.files import load_certificates
 from jpki.certificate.kinds import Environment
 from jpki.errors import CertificateError, InputFileError
+from jpki.input_file import read_limited
 from jpki.signing.algorithms import P384, RSA_PKCS1, RSA_PSS, Scheme, SignatureAlgorithm
 from jpki.signing.proof import HASHES
 from jpki.signing.signer import SigningError
@@ -54,7 +55,7 @@ def load_key_file(path: Path, *, test_only: bool = True) -> KeyFile:
     InputFileError, and SigningError ``signing_key_of_card`` for a certificate of JPKI itself,
     ``signing_key_not_test`` for another that is not of the test PKI.
     """
-    data = _read(path)
+    data = read_limited(path, _LIMIT)
     try:
         ders = load_certificates(data)
         own = parse_certificate(ders[0])
@@ -76,13 +77,3 @@ def load_key_file(path: Path, *, test_only: bool = True) -> KeyFile:
     if key.public_key() != own.public_key:
         raise InputFileError(path=str(path), reason="key_of_other")
     return KeyFile(own.der, tuple(ders[1:]), key)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_LIMIT)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc

@@ -15,7 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from jpki.errors import InputFileError, MissingExtraError, NotPermittedError
+from jpki.errors import MissingExtraError, NotPermittedError
+from jpki.input_file import read_limited
 from jpki.signing.document import Made, Prepared, SigningOptions
 from jpki.signing.signer import DigestSigner, SigningError
 
@@ -74,7 +75,7 @@ def demand_extra() -> None:
 
 def prepare(path: Path, options: SigningOptions) -> Prepared:
     """Look at a PDF before any PIN: whether it can be read, and one more signature be added."""
-    data = _read(path)
+    data = read_limited(path, MAX_FILE)
     check_pdf(data, options)
     hash_name = options.algorithm.hash
     return Prepared(path, len(data), hash_name, hash_name.digest(data))
@@ -82,7 +83,7 @@ def prepare(path: Path, options: SigningOptions) -> Prepared:
 
 def write(prepared: Prepared, signer: DigestSigner, options: SigningOptions, out: BinaryIO) -> Made:
     """Write the signed PDF to ``out``. Raises SigningError if the file is no longer the same."""
-    data = _read(prepared.path)
+    data = read_limited(prepared.path, MAX_FILE)
     if prepared.hash.digest(data) != prepared.digest:
         raise SigningError("signing_file_changed", path=str(prepared.path))
     signed, made = sign_pdf(data, signer, options)
@@ -131,16 +132,3 @@ def sign_pdf(data: bytes, signer: DigestSigner, options: SigningOptions) -> tupl
 def pdf_options(options: SigningOptions) -> PdfOptions:
     """What was asked of the PDF, or the defaults."""
     return options.special if isinstance(options.special, PdfOptions) else PdfOptions()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
-    if len(data) > MAX_FILE:
-        raise InputFileError(path=str(path), reason="too_large")
-    return data

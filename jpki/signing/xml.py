@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from jpki.errors import InputFileError, MissingExtraError
+from jpki.errors import MissingExtraError
+from jpki.input_file import read_limited
 from jpki.signing.document import Made, Prepared, SigningOptions
 from jpki.signing.signer import DigestSigner, SigningError
 
@@ -57,7 +58,7 @@ def prepare(path: Path, options: SigningOptions) -> Prepared:
     if options.stamper is not None:
         raise SigningError("xml_no_stamp")
     wanted = xml_options(options)
-    data = _read(path)
+    data = read_limited(path, MAX_FILE)
     from jpki.signing.xml_signer import demand_signable
 
     demand_signable(data, wanted.form)
@@ -65,14 +66,14 @@ def prepare(path: Path, options: SigningOptions) -> Prepared:
     if (names and wanted.form is not XmlForm.EGOV) or len(set(names)) != len(names):
         raise SigningError("xml_files")
     for file in wanted.files:
-        _read(file)
+        read_limited(file, MAX_FILE)
     hash_name = options.algorithm.hash
     return Prepared(path, len(data), hash_name, hash_name.digest(data))
 
 
 def write(prepared: Prepared, signer: DigestSigner, options: SigningOptions, out: BinaryIO) -> Made:
     """Write the signed XML to ``out``. Raises SigningError if the file is no longer the same."""
-    data = _read(prepared.path)
+    data = read_limited(prepared.path, MAX_FILE)
     if prepared.hash.digest(data) != prepared.digest:
         raise SigningError("signing_file_changed", path=str(prepared.path))
     out.write(sign_xml(data, signer, options, name=prepared.path.name))
@@ -90,23 +91,10 @@ def sign_xml(
     from jpki.signing import xml_signer
 
     wanted = xml_options(options)
-    files = {file.name: _read(file) for file in wanted.files}
+    files = {file.name: read_limited(file, MAX_FILE) for file in wanted.files}
     return xml_signer.signed(data, signer, options.algorithm, wanted.form, name, files)
 
 
 def xml_options(options: SigningOptions) -> XmlOptions:
     """What was asked of the XML, or the defaults."""
     return options.special if isinstance(options.special, XmlOptions) else XmlOptions()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
-    if len(data) > MAX_FILE:
-        raise InputFileError(path=str(path), reason="too_large")
-    return data

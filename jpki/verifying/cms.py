@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from jpki.certificate.certificate import Certificate
 from jpki.errors import InputFileError
+from jpki.input_file import pieces, reading
 from jpki.signing.cms_envelope import ID_DATA, CmsError, Envelope, read_envelope
 from jpki.signing.document import CHUNK
 from jpki.verdict import Check, Outcome
@@ -100,15 +101,9 @@ def check_signers(
 def digests_of(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     """Digests of a file under several hashes, read once. Raises InputFileError."""
     found = {name: hashlib.new(name, usedforsecurity=False) for name in names}
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(CHUNK):
-                for digest in found.values():
-                    digest.update(piece)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
+    for piece in pieces(path, CHUNK):
+        for digest in found.values():
+            digest.update(piece)
     return {name: digest.digest() for name, digest in found.items()}
 
 
@@ -150,7 +145,7 @@ def _names(oids: Iterable[str]) -> list[str]:
 
 def _opened(path: Path) -> BinaryIO:
     """The file, or what its armour holds."""
-    try:
+    with reading(path):
         file = path.open("rb")
         head = file.read(1)
         file.seek(0)
@@ -158,10 +153,6 @@ def _opened(path: Path) -> BinaryIO:
             return file
         with file:
             data = file.read(_MAX_ARMOURED + 1)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
     found = _ARMOUR.match(data) if len(data) <= _MAX_ARMOURED else None
     if found is None:
         raise InputFileError(path=str(path), reason="bad_pem")

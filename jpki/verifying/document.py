@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from jpki.errors import InputFileError
+from jpki.input_file import read_head
 from jpki.verdict import Check, Outcome, Verdict, combine
 from jpki.verifying.issued import MAX_FILE, Statement, is_issued
 from jpki.verifying.judge import Judge
@@ -129,9 +130,9 @@ def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     Raises InputFileError for a file that cannot be read, is of no format we know, or breaks
     its own form; MissingExtraError.
     """
-    found = DocumentFormat.RAW if wanted.signature else detect_format(_head(wanted.path))
+    found = DocumentFormat.RAW if wanted.signature else detect_format(read_head(wanted.path, _HEAD))
     # The mark of an issued document lies anywhere in it.
-    if found is DocumentFormat.PDF and is_issued(_head(wanted.path, MAX_FILE)):
+    if found is DocumentFormat.PDF and is_issued(read_head(wanted.path, MAX_FILE)):
         found = DocumentFormat.ISSUED
     if found is None:
         raise InputFileError(path=str(wanted.path), reason="no_signed_format")
@@ -142,13 +143,3 @@ def verify_document(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     module, _, name = _VERIFIERS[found].partition(":")
     verifier: Verifier = getattr(import_module(module), name)
     return verifier(wanted, judge)
-
-
-def _head(path: Path, size: int = _HEAD) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(size)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc

@@ -14,6 +14,7 @@ from jpki.errors import (
     IssuedDocumentError,
     RevocationDataError,
 )
+from jpki.input_file import read_limited
 from jpki.verifying.issued import MAX_TOKEN, IssuerKey, parse_issuer_key
 
 MAX_CERTIFICATE_FILE = 16 * 1024 * 1024
@@ -51,15 +52,7 @@ def read_issuers(paths: Iterable[Path], environment: Environment) -> tuple[Issue
 
 def read_file(path: Path, limit: int) -> bytes:
     """The bytes of a regular file of at most ``limit`` bytes. Raises InputFileError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
-    if len(data) > limit:
-        raise InputFileError(path=str(path), reason="too_large")
+    data = read_limited(path, limit)
     if not data:
         raise InputFileError(path=str(path), reason="empty")
     return data

@@ -12,10 +12,12 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from jpki.errors import InputFileError, WatchRowError
+from jpki.errors import WatchRowError
+from jpki.input_file import reading
 from jpki.validation.crl_index.watching import Status, Watched, WatchRow
 
 MAX_LINE: Final = 1 << 17
@@ -25,17 +27,16 @@ _MEMBERS: Final = frozenset({"key", "certificate", "handle", "status"})
 
 def read_rows(path: Path) -> Iterator[WatchRow]:
     """The rows of a file, read as they are asked for. Raises InputFileError, WatchRowError."""
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                if line.strip():
-                    yield _row(line, number)
-    except FileNotFoundError as exc:
-        raise InputFileError(path=str(path), reason="not_found") from exc
-    except OSError as exc:
-        raise InputFileError(path=str(path), reason="unreadable") from exc
+    with reading(path):
+        file = path.open("rb")
+    with file:
+        for number in count(1):
+            with reading(path):
+                line = file.readline(MAX_LINE + 1)
+            if not line:
+                return
+            if line.strip():
+                yield _row(line, number)
 
 
 def row_line(watched: Watched) -> bytes:
