@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+import mutants
 import mutation
-from mutation import Mutant
+from mutants import Mutant
 
 pytestmark = pytest.mark.checkout
 
@@ -25,6 +26,7 @@ def admitted(age, known):
     if age < 18 or not known:
         raise ValueError
     log(age)
+    old = age > 64
     return known and age <= 120
 """
 
@@ -32,20 +34,21 @@ def admitted(age, known):
 def changed(mutant: Mutant) -> str:
     import ast
 
-    return ast.unparse(mutation.mutated(SOURCE, mutant))
+    return ast.unparse(mutants.mutated(SOURCE, mutant))
 
 
 def test_each_decision_has_its_mutants() -> None:
-    made = {one.name.removeprefix("admitted: "): changed(one) for one in mutation.mutants(SOURCE)}
+    made = {one.name.removeprefix("admitted: "): changed(one) for one in mutants.mutants(SOURCE)}
     assert {name: text for name, text in made.items() if "def admitted" not in text} == {}
     assert len(set(made.values())) == len(made)
     found = {name.rpartition(": ")[0] for name in made}
     assert found == {
         "never", "always", "without operand 0", "without operand 1", "boundary", "not raised",
-        "not called", "yes", "no",
+        "not called", "holds", "does not hold", "yes", "no",
     }  # fmt: skip
     assert "if False:" in made["never: age < 18 or not known"]
     assert "age <= 18" in made["boundary: age < 18"]
+    assert "old = True" in made["holds: age > 64"]
     assert "return age <= 120" in made["without operand 0: known and age <= 120"]
 
 
@@ -61,8 +64,8 @@ def test_a_mutant_is_noticed_and_a_weak_test_is_not_enough(
     program = (
         "import mutation, sys\nfrom pathlib import Path\n"
         "mutation.ROOT = Path('.').resolve()\nsys.path.insert(0, '.')\n"
-        "count, left = mutation.run(mutation.Target('gate', ('test_gate.py',)))\n"
-        "print(count, [one.name for one in left], file=sys.stderr)\n"
+        "found = mutation.run([mutation.Target('gate', ('test_gate.py',))])['gate']\n"
+        "print(found.count, found.left, file=sys.stderr)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -73,8 +76,8 @@ def test_a_mutant_is_noticed_and_a_weak_test_is_not_enough(
 
 def test_survivors_are_mutants_and_have_a_reason() -> None:
     for (module, name), reason in mutation.known_survivors().items():
-        source = mutation.TARGETS[module].path.read_text(encoding="utf-8")
-        assert name in {one.name for one in mutation.mutants(source)}, (module, name)
+        source = mutation.TARGETS[module].source
+        assert name in {one.name for one in mutants.mutants(source)}, (module, name)
         assert len(reason) > 20
 
 

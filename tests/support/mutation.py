@@ -1,25 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation testing of the code that says yes: each mutant drops or turns round one decision.
+"""Mutation testing of the code that says yes: does a test notice each of its mutants?
 
-Only changes that could make an answer more lenient are made: a condition that always or never
-holds, one operand of ``and`` or ``or`` less, a comparison off by its boundary, a refusal that is
-not raised, a check that is not called, an outcome that is *valid* whatever came of it. A mutant
-that its tests do not notice survives; `tests/assurance/survivors.toml` says of each survivor
-why it is no false yes. ``python tests/support/mutation.py [--list] [--every N] TARGET…`` runs them.
+A mutant that the tests do not notice survives; `tests/assurance/survivors.toml` says of each
+survivor why it is no false yes. ``python tests/support/mutation.py [--list] [--every N]
+[--only TEXT] [--slow S] TARGET…`` runs them; TARGET is a module, or the beginning of several names.
 
-The tests of a target run once to learn which test runs which line; then each mutant runs in a
-fork of this process, and only the tests that reach its line, the quick ones first.
+The tests are collected once and run once, to learn which test runs which line. Then each mutant
+lives in a fork: the one function is changed where it is, and only the tests that reach its line
+run, the quick ones first. What they do not notice, all tests that reach the module get to see.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
-import copy
-import importlib.abc
-import importlib.machinery
-import importlib.util
+import gc
+import importlib
 import json
 import os
 import signal
@@ -27,18 +23,20 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import CodeType, FunctionType
 
 import pytest
 
+from mutants import Mutant, mutants, mutated
+
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = ROOT / "tests" / "assurance" / "survivors.toml"
-LIMIT = 120  # seconds for one mutant: one that hangs is noticed
+LIMIT = 60  # seconds for one mutant besides ten times what its tests take: who hangs is noticed
+SURVIVED, UNREACHED = 0, 90  # exit status of a mutant's process; any other: it was noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +50,9 @@ class Target:
     def path(self) -> Path:
         return ROOT / (self.module.replace(".", "/") + ".py")
 
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change. ``name``: function, kind and the code that is changed; the same in every run."""
-
-    name: str
-    line: int
-    index: int
-    kind: str
+    @property
+    def source(self) -> str:
+        return self.path.read_text(encoding="utf-8")
 
 
 VALIDATION = ("tests/jpki/validation",)
@@ -85,203 +77,156 @@ TARGETS = {
 }  # fmt: skip
 
 
-class _Place(ast.NodeVisitor):
-    """Every node in order, with the function it is in."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Of each target's mutants, each ``every``-th whose name has ``only`` in it.
 
-    def __init__(self) -> None:
-        self.scope: list[str] = []
-        self.nodes: list[tuple[ast.AST, str]] = []
+    ``slow``: tests that take longer (seconds) are not asked; that makes survivors more, not less.
+    """
 
-    def generic_visit(self, node: ast.AST) -> None:
-        self.nodes.append((node, ".".join(self.scope)))
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named:
-            self.scope.append(node.name)  # type: ignore[attr-defined]
-        super().generic_visit(node)
-        if named:
-            self.scope.pop()
+    every: int = 1
+    only: str = ""
+    slow: float = 1.0
+
+    def of(self, target: Target) -> list[Mutant]:
+        return [one for one in mutants(target.source) if self.only in one.name][:: self.every]
 
 
-def _places(tree: ast.AST) -> list[tuple[ast.AST, str]]:
-    visitor = _Place()
-    visitor.visit(tree)
-    return visitor.nodes
+@dataclass
+class Found:
+    """Of one target: how many mutants ran, and those that no test noticed."""
+
+    count: int = 0
+    left: list[str] = field(default_factory=list)
 
 
-BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-}  # fmt: skip
-LESS = frozenset({"INVALID", "CANNOT_TELL", "NOT_RUN"})
+def change(target: Target, mutant: Mutant) -> bool:
+    """Give the loaded module the mutant's code; False if that is in no function (or lambda)."""
+    tree = mutated(target.source, mutant)
+    new = {_where(code): code for code in _codes(compile(tree, str(target.path), "exec"))}
+    changed = False
+    for one in gc.get_objects():
+        if not isinstance(one, FunctionType) or one.__code__.co_filename != str(target.path):
+            continue
+        code = new.get(_where(one.__code__))
+        if code is not None and code != one.__code__:
+            one.__code__ = code
+            changed = True
+    return changed
 
 
-def _kinds(node: ast.AST) -> Iterator[str]:
-    """What can be done to this node."""
-    if isinstance(node, ast.If | ast.IfExp):
-        yield from ("never", "always")
-    elif isinstance(node, ast.BoolOp):
-        yield from (f"without operand {number}" for number in range(len(node.values)))
-    elif isinstance(node, ast.Compare):
-        if any(type(op) in BOUNDARY for op in node.ops):
-            yield "boundary"
-    elif isinstance(node, ast.Raise):
-        yield "not raised"
-    elif isinstance(node, ast.Expr) and isinstance(
-        node.value, ast.Call | ast.YieldFrom | ast.Yield
-    ):
-        yield "not called"
-    elif isinstance(node, ast.For):
-        yield "no turn"
-    elif isinstance(node, ast.Return):
-        yield from _returns(node.value)
-    elif isinstance(node, ast.Attribute) and node.attr in LESS:
-        yield "valid"
-    elif isinstance(node, ast.comprehension):
-        yield from (f"without filter {number}" for number in range(len(node.ifs)))
+def _where(code: CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
 
 
-def _returns(value: ast.expr | None) -> Iterator[str]:
-    boolean = isinstance(value, ast.Compare | ast.BoolOp) or (
-        isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
-    )
-    called = isinstance(value, ast.Call) and ast.unparse(value.func) in ("all", "any")
-    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-        yield "no" if value.value else "yes"
-    elif boolean or called:
-        yield from ("yes", "no")
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield one
+            yield from _codes(one)
 
 
-def _change(node: ast.AST, kind: str) -> ast.AST | None:
-    """The node changed; in place, or another in its stead (None: this one, changed)."""
-    number = kind.rpartition(" ")[2]
-    if isinstance(node, ast.If | ast.IfExp):
-        node.test = ast.Constant(kind == "always")
-    elif isinstance(node, ast.BoolOp):
-        del node.values[int(number)]
-        return node.values[0] if len(node.values) == 1 else None
-    elif isinstance(node, ast.Compare):
-        node.ops = [BOUNDARY.get(type(op), type(op))() for op in node.ops]
-    elif isinstance(node, ast.Raise | ast.Expr):
-        return ast.Pass()
-    elif isinstance(node, ast.For):
-        node.iter = ast.Tuple([], ast.Load())
-    elif isinstance(node, ast.Return):
-        node.value = ast.Constant(kind == "yes")
-    elif isinstance(node, ast.Attribute):
-        node.attr = "VALID"
-    elif isinstance(node, ast.comprehension):
-        del node.ifs[int(number)]
-    return None
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which test runs which line of a module, and how long each test takes (seconds)."""
+
+    lines: dict[str, dict[int, list[str]]]
+    seconds: dict[str, float]
+    slow: float
+
+    def near(self, target: Target, mutant: Mutant) -> list[str]:
+        """Tests that run the mutant's line, and are not too slow to be asked."""
+        names = self.lines[target.module].get(mutant.line, [])
+        return [name for name in names if self.seconds[name] <= self.slow]
+
+    def all(self, target: Target) -> list[str]:
+        """Tests that run any line of the module, and are not too slow to be asked."""
+        names = {name for names in self.lines[target.module].values() for name in names}
+        return sorted(name for name in names if self.seconds[name] <= self.slow)
 
 
-def _shown(node: ast.AST) -> str:
-    what: ast.AST = node
-    if isinstance(node, ast.If | ast.IfExp):
-        what = node.test
-    elif isinstance(node, ast.For):
-        what = node.iter
-    elif isinstance(node, ast.comprehension):
-        return " if ".join(ast.unparse(one) for one in (node.iter, *node.ifs))
-    return ast.unparse(what)
+class Driver:
+    """A pytest plug-in: instead of running what was collected, tries every mutant on it."""
+
+    def __init__(self, targets: Sequence[Target], choice: Choice, report: Path) -> None:
+        self.targets, self.choice, self.report = targets, choice, report
+        self.terminal = os.dup(2)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for target in self.targets:
+            assert importlib.import_module(target.module).__file__ == str(target.path)
+        reach = _reach(session, self.targets, self.choice.slow)
+        found: dict[str, dict[str, object]] = {}
+        for target in self.targets:
+            chosen = self.choice.of(target)
+            left = []
+            for one in chosen:
+                if self._survives(session, target, one, reach):
+                    left.append(one.name)
+                    self._say(f"  survives: {one.name}")
+            found[target.module] = {"count": len(chosen), "left": left}
+            self.report.write_text(json.dumps(found))
+            self._say(f"{target.module}: {len(chosen)} ran")
+        return True
+
+    def _say(self, line: str) -> None:
+        os.write(self.terminal, f"{line}\n".encode())
+
+    def _survives(
+        self, session: pytest.Session, target: Target, mutant: Mutant, reach: Reach
+    ) -> bool:
+        near = reach.near(target, mutant)
+        if not near:
+            return True
+        if _noticed(session, target, mutant, near, reach):
+            return False
+        # A fixture's line counts as the first test's that asks for it: the others see it too.
+        others = sorted(set(reach.all(target)) - set(near))
+        return not (others and _noticed(session, target, mutant, others, reach))
 
 
-def mutants(source: str) -> list[Mutant]:
-    """All mutants of a module, in the order of its lines."""
-    found: list[Mutant] = []
-    seen: Counter[str] = Counter()
-    line = 0
-    for index, (node, scope) in enumerate(_places(ast.parse(source))):
-        line = getattr(node, "lineno", line)
-        if not scope or (isinstance(node, ast.Attribute) and not _is_outcome(node)):
-            continue  # what a module does when it is imported, every test would notice
-        for kind in _kinds(node):
-            text = f"{scope}: {kind}: {' '.join(_shown(node).split())}"
-            seen[text] += 1
-            name = text if seen[text] == 1 else f"{text} #{seen[text]}"
-            where = node.iter.lineno if isinstance(node, ast.comprehension) else line
-            found.append(Mutant(name, where, index, kind))
-    return found
+def _noticed(
+    session: pytest.Session, target: Target, mutant: Mutant, names: Sequence[str], reach: Reach
+) -> bool:
+    """Whether one of these tests fails on the mutant, in a fork of this process."""
+    child = os.fork()
+    if child == 0:
+        status = 1  # what goes wrong in here, the mutant did
+        with contextlib.suppress(BaseException):
+            _silence()
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(LIMIT + int(10 * sum(reach.seconds[name] for name in names)))
+            if not change(target, mutant):
+                status = UNREACHED
+            else:
+                status = _run(session, _ordered(session.items, names, reach))
+        os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status not in (SURVIVED, UNREACHED)
 
 
-def _is_outcome(node: ast.Attribute) -> bool:
-    return isinstance(node.value, ast.Name) and node.value.id == "Outcome"
+def _ordered(items: Sequence[pytest.Item], names: Sequence[str], reach: Reach) -> list[pytest.Item]:
+    """Those tests, file by file so that fixtures are made once; the quickest file first."""
+    wanted = set(names)
+    files = [
+        [item for item in of_file if item.nodeid in wanted]
+        for _, of_file in groupby(items, lambda item: item.path)
+    ]
+
+    def quickest(of_file: list[pytest.Item]) -> float:
+        return min(reach.seconds[item.nodeid] for item in of_file)
+
+    return [item for of_file in sorted(filter(None, files), key=quickest) for item in of_file]
 
 
-def mutated(source: str, mutant: Mutant) -> ast.Module:
-    """The module with the one change."""
-    tree = copy.deepcopy(ast.parse(source))
-    target = _places(tree)[mutant.index][0]
-
-    class Edit(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> Any:
-            if node is target:
-                other = _change(node, mutant.kind)
-                return node if other is None else ast.copy_location(other, node)
-            return self.generic_visit(node)
-
-    return ast.fix_missing_locations(Edit().visit(tree))  # type: ignore[no-any-return]
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module its mutated code."""
-
-    def __init__(self, name: str, path: Path, tree: ast.Module) -> None:
-        self.name, self.path, self.tree = name, path, tree
-
-    def find_spec(
-        self, name: str, path: object = None, target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != self.name:
-            return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.tree, str(self.path), "exec"), vars(module))
-
-
-class _Chosen:
-    """Of what was collected, only these tests, in this order."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.order = {name: place for place, name in enumerate(names)}
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self.order),
-            key=lambda item: self.order[item.nodeid],
-        )
-
-
-class _Reach:
-    """Which test runs which line of the target, and how long it takes."""
-
-    def __init__(self, path: Path) -> None:
-        import coverage  # here, since the driver's own tests run where it is not installed
-
-        self.measure = coverage.Coverage(data_file=None, include=[str(path)], config_file=False)
-        self.path = path
-        self.seconds: dict[str, float] = {}
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self.measure.switch_context(item.nodeid)
-        started = time.perf_counter()
-        result = yield
-        self.seconds[item.nodeid] = time.perf_counter() - started
-        return result
-
-    def lines(self) -> dict[int, list[str]]:
-        """By line: the tests that run it, the quick ones first."""
-        contexts = self.measure.get_data().contexts_by_lineno(str(self.path))
-        return {
-            line: sorted(filter(None, names), key=lambda name: self.seconds.get(name, 0))
-            for line, names in contexts.items()
-        }
-
-
-def _pytest(words: Sequence[str], *plugins: object) -> int:
-    quiet = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-o", "timeout=0", "--assert=plain"]
-    return int(pytest.main([*quiet, *words], plugins=list(plugins)))
+def _run(session: pytest.Session, items: Sequence[pytest.Item]) -> int:
+    """Run these until one fails; 0: none did."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return 1
+    return SURVIVED
 
 
 def _silence() -> None:
@@ -290,39 +235,71 @@ def _silence() -> None:
         os.dup2(nothing, descriptor)
 
 
-def reach(target: Target) -> dict[int, list[str]]:
-    """Run the target's tests once, in a fork. Raises RuntimeError if they fail unchanged."""
+def _reach(session: pytest.Session, targets: Sequence[Target], slow: float) -> Reach:
+    """Run all tests once, in a fork. Raises RuntimeError if one fails unchanged."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as kept:
         child = os.fork()
         if child == 0:
-            _silence()
-            found = _Reach(target.path)
-            found.measure.start()
-            status = _pytest(target.tests, found)
-            found.measure.stop()
-            Path(kept.name).write_text(json.dumps(found.lines()))
+            status = 1
+            with contextlib.suppress(BaseException):
+                _silence()
+                Path(kept.name).write_text(json.dumps(_measured(session, targets)))
+                status = 0
             os._exit(status)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            raise RuntimeError(f"{target.module}: its tests fail without any change")
-        return {int(line): names for line, names in json.load(kept).items()}
+            raise RuntimeError("the tests could not be run")
+        told = json.load(kept)
+    if told["failed"]:
+        raise RuntimeError(f"fails without any change: {', '.join(told['failed'])}")
+    lines = {
+        module: {int(line): names for line, names in of_module.items()}
+        for module, of_module in told["lines"].items()
+    }
+    return Reach(lines, told["seconds"], slow)
 
 
-def survives(target: Target, mutant: Mutant, names: Sequence[str]) -> bool:
-    """True if none of these tests notices."""
-    if not names:
-        return True
-    child = os.fork()
-    if child == 0:
-        status = 99
-        with contextlib.suppress(BaseException):
-            _silence()
-            signal.alarm(LIMIT)
-            tree = mutated(target.path.read_text(encoding="utf-8"), mutant)
-            sys.meta_path.insert(0, _Finder(target.module, target.path, tree))
-            files = sorted({name.partition("::")[0] for name in names})
-            status = _pytest(files, _Chosen(names))
-        os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def _measured(session: pytest.Session, targets: Sequence[Target]) -> dict[str, object]:
+    import coverage  # here, since the driver's own tests run where it is not installed
+
+    include = [str(target.path) for target in targets]
+    measure = coverage.Coverage(data_file=None, include=include, config_file=False)
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    measure.start()
+    for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+        measure.switch_context(item.nodeid)
+        started, before = time.perf_counter(), session.testsfailed
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        seconds[item.nodeid] = time.perf_counter() - started
+        failed += [item.nodeid] if session.testsfailed > before else []
+    measure.stop()
+    data = measure.get_data()
+    lines = {
+        target.module: {
+            line: list(filter(None, names))
+            for line, names in data.contexts_by_lineno(str(target.path)).items()
+        }
+        for target in targets
+    }
+    return {"lines": lines, "seconds": seconds, "failed": failed}
+
+
+def run(targets: Sequence[Target], choice: Choice | None = None) -> dict[str, Found]:
+    """What came of the targets' mutants, by module. Raises RuntimeError."""
+    found: dict[str, Found] = {}
+    for tests, group in groupby(targets, lambda target: target.tests):
+        with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
+            child = os.fork()
+            if child == 0:
+                driver = Driver(list(group), choice or Choice(), Path(report.name))
+                quiet = ["-q", "-s", "-n0", "-p", "no:cacheprovider", "-o", "timeout=0"]
+                os._exit(int(pytest.main([*quiet, "--assert=plain", *tests], plugins=[driver])))
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if status != 0:
+                raise RuntimeError(f"{' '.join(tests)}: ended with {status}")
+            told = json.load(report)
+        found |= {module: Found(one["count"], one["left"]) for module, one in told.items()}
+    return found
 
 
 def known_survivors() -> dict[tuple[str, str], str]:
@@ -331,37 +308,39 @@ def known_survivors() -> dict[tuple[str, str], str]:
     return {(row["module"], row["mutant"]): row["reason"] for row in rows}
 
 
-def run(target: Target, every: int = 1, start: int = 0) -> tuple[int, list[Mutant]]:
-    """Each ``every``-th mutant from ``start``: how many, and those that survive."""
-    assert target.module not in sys.modules, "a mutant of what is loaded already has no effect"
-    chosen = mutants(target.path.read_text(encoding="utf-8"))[start::every]
-    lines = reach(target)
-    return len(chosen), [one for one in chosen if survives(target, one, lines.get(one.line, []))]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help="modules; all without any")
     parser.add_argument("--list", action="store_true", help="only count the mutants")
     parser.add_argument("--every", type=int, default=1, help="each N-th only")
+    parser.add_argument("--only", default="", help="only those with this in their name")
+    parser.add_argument("--slow", type=float, default=1.0, metavar="S",
+                        help="leave out tests that take longer")  # fmt: skip
     options = parser.parse_args()
     os.chdir(ROOT)
-    known, total, unlisted = known_survivors(), 0, 0
-    left: list[Mutant]
-    for name in options.targets or TARGETS:
-        target = TARGETS[name]
-        if options.list:
-            count, left = len(mutants(target.path.read_text(encoding="utf-8"))), []
-        else:
-            count, left = run(target, options.every)
-        total += count
-        print(f"{name}: {count} mutants, {len(left)} survive", flush=True)
-        for one in left:
-            reason = known.get((name, one.name))
-            unlisted += reason is None
-            print(f"  {'listed' if reason else 'NOT LISTED'}  {one.line}: {one.name}", flush=True)
+    choice = Choice(options.every, options.only, options.slow)
+    wanted = tuple(options.targets) or ("",)
+    targets = [target for name, target in TARGETS.items() if name.startswith(wanted)]
+    if options.list:
+        found = {target.module: Found(len(choice.of(target))) for target in targets}
+    else:
+        found = run(targets, choice)
+    unlisted = _said(found)
+    total = sum(one.count for one in found.values())
     print(f"{total} mutants; {unlisted} survivors that the list does not have")
     return 1 if unlisted else 0
+
+
+def _said(found: dict[str, Found]) -> int:
+    """Print what came of each module; how many survivors are on no list."""
+    known, unlisted = known_survivors(), 0
+    for module, one in found.items():
+        print(f"{module}: {one.count} mutants, {len(one.left)} survive")
+        for name in one.left:
+            listed = (module, name) in known
+            unlisted += not listed
+            print(f"  {'listed' if listed else 'NOT LISTED'}  {name}", flush=True)
+    return unlisted
 
 
 if __name__ == "__main__":
