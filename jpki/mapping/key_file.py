@@ -61,7 +61,7 @@ class FileServiceKeys:
     def _derived(self, use: str, epoch: int) -> bytes:
         """A key for another use than the index (32 bytes), of one epoch."""
         if not 1 <= epoch <= len(self.epochs):
-            raise KeyFileError(reason="other_map")
+            raise KeyFileError(reason="rotated")
         return self.mac(epoch, b"jpki.map/" + use.encode("ascii"))
 
 

@@ -117,7 +117,7 @@ class TokenServiceKeys:
 
     def open(self, use: str, sealed: bytes, bound_to: bytes, epoch: int) -> bytes:
         if not 1 <= epoch <= self.epoch:
-            raise KeyFileError(reason="other_map")
+            raise KeyFileError(reason="rotated")
         return self._token.open(self._seals[epoch - 1], sealed, _bound(use, bound_to))
 
     def check(self) -> bytes:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """現況確認: ask again about certificates that were stored for it, without an act of the holder.
 
-Only serials kept for a purpose that stores them are asked about, one certificate at a time, each
-with its ledger entry. What goes out are this service's pseudonyms of those whose certificate
-ended. Serials that no purpose needs any longer are deleted (公的個人認証法52条).
+Only serials kept for a purpose that stores them are asked about, one certificate at a time. What
+was said of a page of them is put down in one transaction, each with its ledger entry: all of the
+page or nothing, and what a dead process had asked is asked again. What goes out are this service's
+pseudonyms of those whose certificate ended. Serials that no purpose needs any longer are deleted
+(公的個人認証法52条).
 """
 
 from __future__ import annotations
@@ -13,7 +15,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, exists, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    exists,
+    select,
+    tuple_,
+    update,
+)
 
 from jpki.certificate.kinds import Family, Medium
 from jpki.mapping import records
@@ -37,7 +49,7 @@ if TYPE_CHECKING:
     from jpki.mapping.service import Map
 
 SCHEMA: Final = "jpki.map.recheck/1"
-PAGE: Final = 500
+PAGE: Final = 500  # certificates in one transaction
 _R, _H, _P, _C = schema.RECHECK_SERIAL, schema.HANDLE, schema.PSEUDONYM, schema.CONSENT
 
 
@@ -98,6 +110,23 @@ class _Answer:
     reference: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A certificate as it is stored, and whether the consent to that stands."""
+
+    row: Row[Any]
+    stored: StoredCertificate
+    consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A stored certificate and what was said of it. ``answer`` None: its consent has ended."""
+
+    kept: _Kept
+    answer: _Answer | None
+
+
 def run(
     table: Map, asker: Asker, platform: PlatformAdapter | None, only: str | None
 ) -> RecheckReport:
@@ -156,81 +185,103 @@ class _Job:
     changes: list[Change] = field(default_factory=list)
 
     def run(self, whose: bytes | None) -> RecheckReport:
-        for row in self._rows(whose):
-            self._one(row)
+        for page in self._pages(whose):
+            asked: list[_Asked] = []
+            try:
+                for one in page:
+                    asked.append(self._ask(one))
+            finally:  # what was answered is kept, also when nobody answers any more
+                self._keep(asked)
         done = Resolution(Outcome.DONE, self.decision)
         return RecheckReport(done, self.checked, self.unknown, self.deleted, tuple(self.changes))
 
-    def _rows(self, whose: bytes | None) -> Iterator[Row[Any]]:
-        """The stored certificates, a page at a time; no transaction is open between pages."""
+    def _pages(self, whose: bytes | None) -> Iterator[list[_Kept]]:
+        """The stored certificates; no transaction is open between pages."""
         place = (b"", "", "")
-        while True:
-            with self.table.store.reading() as connection:
-                rows = connection.execute(_page(self.service, whose, place)).all()
-            yield from rows
-            if len(rows) < PAGE:
-                return
-            place = (bytes(rows[-1].handle), rows[-1].family, rows[-1].medium)
 
-    def _one(self, row: Row[Any]) -> None:
-        """Ask about one certificate and put down what was said, in one transaction."""
+        def read(connection: Connection) -> list[_Kept]:
+            rows = connection.execute(_page(self.service, whose, place)).all()
+            return [
+                _Kept(row, self._opened(row), self._consented(connection, bytes(row.handle)))
+                for row in rows
+            ]
+
+        while True:
+            page = self.table.read(read)
+            yield page
+            if len(page) < PAGE:
+                return
+            last = page[-1].row
+            place = (bytes(last.handle), last.family, last.medium)
+
+    def _opened(self, row: Row[Any]) -> StoredCertificate:
         keys = self.table.sitting().keys.service(self.service)
-        handle = bytes(row.handle)
-        if self._consent_ended(handle):
-            self.table.change(lambda c: self._forget(c, row))
-            self.deleted += 1
+        return open_certificate(keys, bytes(row.sealed), bytes(row.handle), row.epoch)
+
+    def _ask(self, kept: _Kept) -> _Asked:
+        """Ask about one certificate, with no transaction open. Raises PlatformError."""
+        if not kept.consented:
+            return _Asked(kept, None)
+        table = self.table
+        answer = ask(kept.stored, table.validator, table.policy, self.platform, table.sitting().now)
+        return _Asked(kept, answer)
+
+    def _keep(self, asked: list[_Asked]) -> None:
+        """Put down what was said of a page, in one transaction."""
+        if not asked:
             return
-        stored = open_certificate(keys, bytes(row.sealed), handle, row.epoch)
-        now = self.table.sitting().now
-        answer = ask(stored, self.table.validator, self.table.policy, self.platform, now)
-        self.checked += 1
-        self.unknown += answer.cause is None and not answer.good
         found: list[Change] = []
+        deleted = 0
 
         def work(connection: Connection) -> Resolution:
+            nonlocal deleted
             found.clear()  # a transaction may be tried again
-            return self._write(connection, row, answer, found)
+            deleted = sum(self._write(connection, one, found) for one in asked)
+            return Resolution(Outcome.DONE, self.decision)
 
         self.table.change(work)
-        self.deleted += answer.cause is not None
+        answers = [one.answer for one in asked if one.answer is not None]
+        self.checked += len(answers)
+        self.unknown += sum(answer.cause is None and not answer.good for answer in answers)
+        self.deleted += deleted
         self.changes += found
 
-    def _consent_ended(self, handle: bytes) -> bool:
+    def _consented(self, connection: Connection, handle: bytes) -> bool:
+        """Whether the consent stands, where the purpose asks for one."""
         service = self.table.policy.service(self.service)
         purpose = None if service is None else service.purpose(self.decision.purpose or "")
         if purpose is None or not purpose.consent:
-            return False
+            return True
         at = micros(self.table.sitting().now)
         given = exists().where(
             _C.c.handle == handle, _C.c.purpose == purpose.id, _C.c.state == "given",
             _C.c.ends_at > at,
         )  # fmt: skip
-        with self.table.store.reading() as connection:
-            return not connection.execute(select(given)).scalar_one()
+        return bool(connection.execute(select(given)).scalar_one())
 
-    def _forget(self, connection: Connection, row: Row[Any]) -> Resolution:
-        _delete(connection, row)
-        gone = Result(Outcome.DONE, about=bytes(row.handle), true_reason="serial_deleted")
-        return self._written(connection, self._entry(row), gone)
-
-    def _write(
-        self, connection: Connection, row: Row[Any], answer: _Answer, found: list[Change]
-    ) -> Resolution:
+    def _write(self, connection: Connection, one: _Asked, found: list[Change]) -> bool:
+        """Put down what was said of one certificate. Was its serial deleted?"""
+        row, answer = one.kept.row, one.answer
         handle = bytes(row.handle)
+        if answer is None:
+            return self._forget(connection, row)
         entry = replace(
             self._entry(row), status=answer.status.text, status_at=answer.status.at,
             obtained=answer.obtained, document=answer.reference,
         )  # fmt: skip
         if answer.cause is None:
             reason = "good" if answer.good else "status_unknown"
-            return self._written(connection, entry, Result(Outcome.DONE, "", None, handle, reason))
+            self._written(connection, entry, Result(Outcome.DONE, "", None, handle, reason))
+            return False
         holder = connection.execute(
             select(_H.c.state, _H.c.suppressed, _P.c.pseudonym)
             .select_from(_H.join(_P, _P.c.handle == _H.c.handle))
             .where(_H.c.handle == handle)
         ).one_or_none()
-        if holder is None:  # erased meanwhile
-            return self._written(connection, entry, Result(Outcome.DONE))
+        if holder is None or not self._still(connection, one.kept):  # erased or replaced meanwhile
+            about = None if holder is None else handle
+            self._written(connection, entry, Result(Outcome.DONE, about=about))
+            return False
         before = State(holder.state)
         state = _end(connection, row, answer.cause, before, self.table.sitting().now)
         if not holder.suppressed:
@@ -239,14 +290,30 @@ class _Job:
                        before, state)
             )  # fmt: skip
         ended = Result(Outcome.STALE, answer.cause.value, about=handle)
-        return self._written(connection, entry, ended)
+        self._written(connection, entry, ended)
+        return True
+
+    def _forget(self, connection: Connection, row: Row[Any]) -> bool:
+        """Delete a serial whose consent ended, unless it was given anew meanwhile."""
+        handle = bytes(row.handle)
+        if self._consented(connection, handle):
+            return False
+        _delete(connection, row)
+        gone = Result(Outcome.DONE, about=handle, true_reason="serial_deleted")
+        self._written(connection, self._entry(row), gone)
+        return True
+
+    def _still(self, connection: Connection, kept: _Kept) -> bool:
+        """Whether the certificate that was asked about is the one that is stored now."""
+        there = connection.execute(select(_R).where(*_at(kept.row)).with_for_update()).one_or_none()
+        return there is not None and self._opened(there).ref == kept.stored.ref
 
     def _entry(self, row: Row[Any]) -> Entry:
         giver = "verifier" if self.platform is None else "platform"
         return replace(self.entry, family=row.family, medium=row.medium, giver=giver)
 
-    def _written(self, connection: Connection, entry: Entry, result: Result) -> Resolution:
-        return self.table.sitting().written(connection, entry, self.decision, result)
+    def _written(self, connection: Connection, entry: Entry, result: Result) -> None:
+        self.table.sitting().written(connection, entry, self.decision, result)
 
 
 def ask(
@@ -296,11 +363,11 @@ def _end(
 
 
 def _delete(connection: Connection, row: Row[Any]) -> None:
-    connection.execute(
-        delete(_R).where(
-            _R.c.handle == row.handle, _R.c.family == row.family, _R.c.medium == row.medium
-        )
-    )
+    connection.execute(delete(_R).where(*_at(row)))
+
+
+def _at(row: Row[Any]) -> tuple[ColumnElement[bool], ...]:
+    return _R.c.handle == row.handle, _R.c.family == row.family, _R.c.medium == row.medium
 
 
 def _page(service: str, whose: bytes | None, place: tuple[bytes, str, str]) -> Select[Any]:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -51,6 +52,8 @@ from jpki.mapping.store.grouped import GroupedStore
 from jpki.mapping.store.store import Store
 from jpki.validation.validator import Validator
 from jpki.verifying.challenge import Challenge
+
+_T = TypeVar("_T")
 
 
 class Map:
@@ -300,29 +303,7 @@ class Map:
         link: tuple[LinkKind, LinkEvidence | None] | None = None,
     ) -> Request:
         """The request that the policy decides on."""
-        ref = None if presentation is None else presentation.ref
-        return Request(
-            operation=operation,
-            actor=asker.actor,
-            at=self._clock(),
-            service=asker.service,
-            purpose=asker.purpose,
-            role=asker.role,
-            proof=None if presentation is None else presentation.proof,
-            medium=None if ref is None else ref.medium,
-            items=asker.items,
-            # Given with the enrolment's signature, or looked up before anything is told.
-            consent=True,
-            link=None if link is None else link[0],
-            link_evidence=None if link is None else link[1],
-            document=asker.document,
-            receiver=asker.receiver,
-            channel=asker.channel,
-            environment=None if presentation is None else presentation.environment,
-            map_environment=self.environment,
-            minor=asker.minor,
-            guardian=asker.guardian,
-        )
+        return asker.request(operation, self.environment, self._clock(), presentation, link)
 
     def sitting(self) -> Sitting:
         """The moment: one time and one set of keys for a whole transaction."""
@@ -332,9 +313,22 @@ class Map:
 
     def change(self, work: Callable[[Connection], Resolution]) -> Resolution:
         """One transaction; once more if another writer or a rotation came in between."""
+        return self._current(lambda: self.store.change(work))
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """One transaction that changes nothing; once more if a rotation came in between."""
+
+        def look() -> _T:
+            with self.store.reading() as connection:
+                return work(connection)
+
+        return self._current(look)
+
+    def _current(self, attempted: Callable[[], _T]) -> _T:
+        """With the keys that count now, also when another process rotated them."""
         for attempt in (1, 2, 3):
             try:
-                return self.store.change(work)
+                return attempted()
             except ConflictError:
                 if attempt == 3:
                     raise

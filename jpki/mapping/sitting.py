@@ -20,7 +20,15 @@ from jpki.mapping.index import Index, index_of
 from jpki.mapping.keys import KeyRing
 from jpki.mapping.ledger import Entry, Ledger
 from jpki.mapping.lifecycle import after, event_of, refusal
-from jpki.mapping.policy import ActorKind, Operation, Policy, Purpose, Role
+from jpki.mapping.policy import (
+    ActorKind,
+    LinkEvidence,
+    LinkKind,
+    Operation,
+    Policy,
+    Purpose,
+    Role,
+)
 from jpki.mapping.presentation import Presentation, Rejected
 from jpki.mapping.records import Found
 from jpki.mapping.request import Request
@@ -44,6 +52,39 @@ class Asker:
     items: frozenset[str] = frozenset()
     minor: bool = False
     guardian: bool | None = None
+
+    def request(
+        self,
+        operation: Operation,
+        environment: Environment,
+        at: datetime,
+        presentation: Presentation | Rejected | None,
+        link: tuple[LinkKind, LinkEvidence | None] | None,
+    ) -> Request:
+        """What the policy decides on. ``environment``: the map's."""
+        ref = None if presentation is None else presentation.ref
+        return Request(
+            operation=operation,
+            actor=self.actor,
+            at=at,
+            service=self.service,
+            purpose=self.purpose,
+            role=self.role,
+            proof=None if presentation is None else presentation.proof,
+            medium=None if ref is None else ref.medium,
+            items=self.items,
+            # Given with the enrolment's signature, or looked up before anything is told.
+            consent=True,
+            link=None if link is None else link[0],
+            link_evidence=None if link is None else link[1],
+            document=self.document,
+            receiver=self.receiver,
+            channel=self.channel,
+            environment=None if presentation is None else presentation.environment,
+            map_environment=environment,
+            minor=self.minor,
+            guardian=self.guardian,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
 
 import map_bench
 from jpki.certificate.kinds import Family, Medium
-from jpki.mapping import recheck
+from jpki.mapping import consent, recheck
 from jpki.mapping.answers import Outcome
 from jpki.mapping.index import CertificateRef
 from jpki.mapping.lifecycle import State
-from jpki.mapping.platform import PlatformError, StatusAnswer
+from jpki.mapping.platform import LinkAnswer, PlatformError, StatusAnswer, Validity
 from jpki.mapping.platform_http import HttpPlatform
 from jpki.mapping.policy import LinkKind, Operation, Policy, Role
 from jpki.mapping.recheck import RecheckReport
 from jpki.mapping.records import pseudonym_text
 from jpki.mapping.service import Map
 from jpki.mapping.sitting import Asker
+from jpki.mapping.store.engine import READ_ONLY
 from jpki.mapping.store.schema import HANDLE, LEDGER, RECHECK_SERIAL
 from jpki.synth import Reason, SynthPki
 from jpki.synth.municipalities import KIYOSE
@@ -157,14 +159,113 @@ def test_a_suppressed_person_is_checked_and_not_named(bench: Bench) -> None:
     assert bench.ask(who, Operation.RESOLVE).reason == "suspended"
 
 
-def test_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recheck, "PAGE", 2)
+@pytest.mark.parametrize(("page", "changes"), [(2, 3), (500, 1)])
+def test_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch, page: int, changes: int) -> None:
+    """Each page is one transaction that reads and one that writes."""
+    monkeypatch.setattr(recheck, "PAGE", page)
     auth, sign = holder(), holder(Family.SIGN)
     enrolled(bench, auth)
     link(bench, sign, auth, LinkKind.SIGN_AUTH)
     for _ in range(3):
         enrolled(bench, holder())
+    begun: list[bool] = []
+
+    def begin(connection: Connection) -> None:
+        begun.append(bool(connection.get_execution_options().get(READ_ONLY)))
+
+    event.listen(bench.map.store.engine, "begin", begin)
     assert counts(bench.map.recheck_all(bench.asker())) == (5, 0, 0, 0)
+    assert (begun.count(False), begun.count(True)) == (changes, changes)
+    assert len(entries(bench)) == 5
+
+
+def test_a_page_is_kept_whole_or_not_at_all(bench: Bench) -> None:
+    """Cut off at any statement, nobody of the page is changed and nothing is on the ledger."""
+    people = [holder(), holder(Family.SIGN), holder()]
+    for who in people:
+        enrolled(bench, who)
+    table = later(bench, *((who, Reason.SUPERSEDED) for who in people))
+    before = bench.map.verify_ledger().entries
+
+    class Cut(Exception):
+        pass
+
+    for last in range(60):
+        seen = 0
+
+        def cut(*_: Any, last: int = last) -> None:
+            nonlocal seen
+            seen += 1
+            if seen > last:
+                raise Cut
+
+        event.listen(table.store.engine, "after_cursor_execute", cut)
+        try:
+            report = table.recheck_all(bench.asker())
+            break
+        except Cut:
+            assert (bench.map.verify_ledger().entries, stored(bench)) == (before, 3)
+            with bench.map.store.reading() as connection:
+                states = set(connection.execute(select(HANDLE.c.state)).scalars())
+            assert states == {"active"}
+        finally:
+            event.remove(table.store.engine, "after_cursor_execute", cut)
+    assert last > 12
+    assert counts(report) == (3, 0, 3, 3)
+    assert bench.map.verify_ledger().entries == before + 3
+
+
+class Meanwhile:
+    """A platform to which everything is revoked; ``happen`` happens while it is asked first."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        self._happen: Callable[[], object] | None = happen
+
+    def status(self, ref: CertificateRef) -> StatusAnswer:
+        happen, self._happen = self._happen, None
+        if happen is not None:
+            happen()
+        return StatusAnswer(Validity.REVOKED, NOW, "superseded", "T-1")
+
+    def linked(self, ref: CertificateRef, kind: LinkKind) -> LinkAnswer | None:
+        raise AssertionError("not asked")
+
+    def latest_info(self, ref: CertificateRef, items: frozenset[str]) -> Mapping[str, str]:
+        raise AssertionError("not asked")
+
+
+def test_a_new_certificate_that_came_while_the_old_one_was_asked_about(bench: Bench) -> None:
+    """What was said of the old one is not done to the new one; rotated keys are no new one."""
+    old, new = holder(), holder()
+    enrolled(bench, old)
+
+    def linked() -> None:
+        assert link(bench, new, old, LinkKind.OLD_NEW).done
+
+    report = bench.map.recheck_all(bench.asker(), Meanwhile(linked))
+    assert (counts(report), stored(bench)) == ((1, 0, 0, 0), 1)
+    assert bench.ask(new, Operation.RESOLVE).done
+    rotated = Meanwhile(lambda: bench.again().rotate("library"))
+    assert counts(bench.map.recheck_all(bench.asker(), rotated)) == (1, 0, 1, 1)
+    assert bench.ask(new, Operation.RESOLVE).outcome is Outcome.STALE
+
+
+def test_a_consent_that_was_given_anew_meanwhile(bench: Bench) -> None:
+    bench.map.policy = policy(consent=True, notice="2026-04", data_items=frozenset({"name"}))
+    sign, other = holder(Family.SIGN), holder()
+    for who in (sign, other):
+        assert bench.ask(who, Operation.ENROL).done
+    evidence = bench.evidence(sign, Operation.WITHDRAW)
+    bench.map.withdraw(bench.map.verify(evidence), bench.asker())
+
+    def given() -> None:
+        items = frozenset({"name"})
+        signed = consent.detail(items, "2026-04")
+        answer = bench.map.verify(bench.evidence(sign, Operation.CONSENT, detail=signed))
+        assert bench.map.consent(answer, bench.asker(items=items), notice="2026-04").done
+
+    report = bench.map.recheck_all(bench.asker(), Meanwhile(given))
+    assert (counts(report), stored(bench)) == ((1, 0, 1, 1), 1)
 
 
 # --- by permission only -----------------------------------------------------------------
