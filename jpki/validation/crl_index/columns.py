@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from jpki.certificate import der
@@ -80,6 +81,7 @@ class Careful:
     def __init__(self, data: bytes, end: int, width: int) -> None:
         self._data = data
         self._end = end
+        self._width = width
         self._limit = 1 << 8 * width
         self._seen: set[bytes] = set()
 
@@ -89,6 +91,14 @@ class Careful:
         if serial >= self._limit:
             raise TooWide
         return serial, stop
+
+    def records(self, places: Iterable[int]) -> bytes:
+        """Key and place of each entry, big-endian."""
+        width = self._width
+        return b"".join(
+            self.entry(at)[0].to_bytes(width, "big") + at.to_bytes(OFFSET_OCTETS, "big")
+            for at in places
+        )
 
     def positions(self, pos: int, until: int) -> list[int]:
         """Where each entry begins that begins before ``until``, checked; and the next."""

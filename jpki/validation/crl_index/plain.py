@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The columns of a list without numpy: what is done per octet is done by slices of bytes.
 
-Entries of one size are laid under one another; the n-th octets of all of them are then one
-slice with a step, which methods of ``bytes`` check at once. Keys are sorted as floats, whose
-order is that of their bits: no other sort of Python's is as fast.
+Entries of one form are laid under one another, with zeros in front of short serials so that all
+are of one size; the n-th octets of all of them are then one slice with a step, which methods of
+``bytes`` check at once. Where that fails their lengths are followed one by one.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from jpki.certificate import der
 from jpki.validation.crl_index.columns import (
+    OFFSET_OCTETS,
     REASON,
     REASON_CODES,
     UTC_TIME,
@@ -25,45 +24,182 @@ from jpki.validation.crl_index.columns import (
     Columns,
     TooWide,
 )
+from jpki.validation.crl_index.sorting import sorted_records
 
 _LITTLE: Final = sys.byteorder == "little"
-_WORDS: Final = "I" if array("I").itemsize == 4 else "L"
+_WORDS: Final = "I" if array("I").itemsize == OFFSET_OCTETS else "L"
 # How much of a list is looked at together (octets): little enough for the processor's cache.
 _CHUNK: Final = 1 << 18
-# How many pairs are sorted at once: what bounds the memory.
-_RUN: Final = 1 << 18
 # How much of a list is read entry by entry after one that is not of the usual form (octets).
 _STRETCH: Final = 1 << 16
-# A float with this bit and any below it set is positive and an ordinary number.
-_NORMAL: Final = 61
+# Octets of an entry beside its serial and reason: two headers of two, and the date.
+_REST: Final = 19
+_DATE: Final = 15
+# What the first octet of a serial says, what the second does, and which pairs of them begin a
+# minimal positive INTEGER; 8 marks the rows that are asked about.
+_FIRST: Final = bytes([0] + [1] * 0x7F + [2] * 0x80)
+_SECOND: Final = bytes([0] * 0x80 + [4] * 0x80)
+_MARK: Final = 8
+_MINIMAL: Final = bytes([*range(_MARK), _MARK | 1, _MARK | 1 | 4, _MARK | 0 | 4])
+
+
+class _Form(NamedTuple):
+    """Entries that differ in the length of the serial alone.
+
+    ``sizes``: octets of serials, ascending. ``tail``: octets after the date.
+    """
+
+    sizes: tuple[int, ...]
+    tail: int
+
+    @property
+    def row(self) -> int:
+        """Octets of the longest entry."""
+        return _REST + self.sizes[-1] + self.tail
+
+    def head(self, size: int) -> bytes:
+        """How an entry with a serial of that size begins."""
+        return bytes([0x30, _REST - 2 + size + self.tail, 0x02, size])
+
+    @classmethod
+    def of(cls, entries: Iterable[bytes]) -> _Form | None:
+        """The form of entries, told by one of each size; None where they have several."""
+        sizes = {entry[3]: len(entry) - _REST - entry[3] for entry in entries if len(entry) > _REST}
+        tails = set(sizes.values())
+        if tails not in ({0}, {len(REASON) + 1}) or not 0 < min(sizes) <= max(sizes) <= 20:
+            return None
+        return cls(tuple(sorted(sizes)), tails.pop())
 
 
 def gather(data: bytes, start: int, end: int, width: int) -> Columns:
     """As ``columns.collect``, for keys of that width. Raises TooWide."""
-    keys, offsets = bytearray(), array(_WORDS)
+    return _columns(sorted_records(_records(data, start, end, width), width + OFFSET_OCTETS), width)
+
+
+def _records(data: bytes, start: int, end: int, width: int) -> Iterator[bytes]:
+    """Key and place of each entry, big-endian, in pieces."""
     careful = Careful(data, end, width)
+    form: _Form | None = None
     pos = start
     while pos < end:
         stop = min(pos + _CHUNK, end)
         chunk = data[pos:stop]
+        spread = form and _spread(chunk, form, last=stop == end)
+        if form and spread and _usual(spread[0], form):
+            table, used = spread
+            places = array(_WORDS, _places(table, form, pos))
+            yield _packed(table, form, width, places)
+            pos += used
+            continue
         rows, used = _walk(chunk, last=stop == end)
         if not used:  # an entry with a long length: some more may follow
-            places = careful.positions(pos, min(pos + _STRETCH, end))
-            pos = places.pop()
-            keys += _encoded([careful.entry(place)[0] for place in places], width)
-            offsets.extend(places)
+            found = careful.positions(pos, min(pos + _STRETCH, end))
+            pos = found.pop()
+            yield careful.records(found)
             continue
+        form = _Form.of(chunk[row[0] : row[0] + size] for size, row in rows.items())
         for size, row in rows.items():
-            keys += _keys(chunk, row, size, width, pos, careful)
-            offsets.extend(map(pos.__add__, row))
+            yield _of_one_size(chunk, row, size, width, pos, careful)
         pos += used
-    if width == 4:
-        numbers = array(_WORDS)
-        numbers.frombytes(keys)
-        del keys
-        pair = sort_pairs(numbers, offsets)
-        return Columns(width, len(offsets), *map(_octets, pair))
-    return _by_digits(keys, width, offsets)
+
+
+def _spread(chunk: bytes, form: _Form, *, last: bool) -> tuple[bytes, int] | None:
+    """The whole entries in the chunk, each as long as the longest, and how much of it they are.
+
+    None where that is not shown. Zeros are put in after whatever looks like the head of a short
+    entry. A head holds no zero and cannot begin within another, so no head comes or goes by it;
+    and if there are as many as rows of that size, then it was none but the heads of these rows.
+    """
+    longest, row = form.sizes[-1], form.row
+    table = chunk
+    heads: dict[int, int] = {}
+    for size in form.sizes[:-1]:
+        head, before = form.head(size), len(table)
+        table = table.replace(head, head + bytes(longest - size))
+        heads[size] = (len(table) - before) // (longest - size)
+    used = len(table) - len(table) % row
+    cut = table[used:]
+    if not used or (last and cut):
+        return None
+    table = table[:used]
+    sizes = table[3::row]
+    for size, count in heads.items():
+        count -= cut.count(form.head(size))
+        if sizes.count(size) != count:
+            return None
+        used -= count * (longest - size)
+    return table, used
+
+
+def _usual(table: bytes, form: _Form) -> bool:
+    """Whether all rows are entries of that form, and usable. False = look closer."""
+    row, longest = form.row, form.sizes[-1]
+    count = len(table) // row
+    sizes = table[3::row]
+    date = 4 + longest
+    after = date + _DATE
+    fixed = {0: 0x30, 2: 0x02, date: UTC_TIME[0], date + 1: UTC_TIME[1], after - 1: 0x5A}
+    if form.tail:
+        fixed |= {after + i: octet for i, octet in enumerate(REASON)}
+        if not REASON_CODES.issuperset(table[row - 1 :: row]):
+            return False
+    if any(table[i::row].count(octet) != count for i, octet in fixed.items()):
+        return False
+    if not all(table[i::row].isdigit() for i in range(date + 2, after - 1)):
+        return False
+    if sizes.translate(None, bytes(form.sizes)) or table[1::row] != _plus(
+        sizes, _REST - 2 + form.tail
+    ):
+        return False
+    return all(_minimal(table, form, size, sizes) for size in form.sizes)
+
+
+def _minimal(table: bytes, form: _Form, size: int, sizes: bytes) -> bool:
+    """Whether the serials of that size are minimal, positive INTEGERs."""
+    first = 4 + form.sizes[-1] - size
+    marked = bytes(size) + bytes([_MARK]) + bytes(0xFF - size)
+    # Each of them has bits of its own, so that all rows are put together in one sum.
+    told = (
+        table[first :: form.row].translate(_FIRST),
+        table[first + 1 :: form.row].translate(_SECOND),
+        sizes.translate(marked),
+    )
+    rows = sum(int.from_bytes(octets, "big") for octets in told).to_bytes(len(sizes), "big")
+    return not rows.translate(None, _MINIMAL)
+
+
+def _places(table: bytes, form: _Form, pos: int) -> Iterable[int]:
+    """Where each entry begins, the first one at ``pos``."""
+    row = form.row
+    if len(form.sizes) == 1:
+        return range(pos, pos + len(table), row)
+    lengths = _plus(table[1::row], 2)
+    return itertools.accumulate(lengths[:-1], initial=pos)
+
+
+def _plus(octets: bytes, more: int) -> bytes:
+    """Each octet increased."""
+    return octets.translate(bytes((i + more) & 0xFF for i in range(0x100)))
+
+
+def _packed(table: bytes, form: _Form, width: int, places: array[int]) -> bytes:
+    """The records of all rows. Raises TooWide."""
+    row, longest = form.row, form.sizes[-1]
+    count = len(places)
+    # The octet in front of a serial with its highest bit set; more does not fit.
+    for i in range(longest - width):
+        if table[4 + i :: row].count(0) != count:
+            raise TooWide
+    if _LITTLE:
+        places.byteswap()
+    offsets = places.tobytes()
+    size = width + OFFSET_OCTETS
+    records = bytearray(count * size)
+    for i in range(1, min(longest, width) + 1):
+        records[width - i :: size] = table[4 + longest - i :: row]
+    for i in range(OFFSET_OCTETS):
+        records[width + i :: size] = offsets[i::OFFSET_OCTETS]
+    return bytes(records)
 
 
 def _walk(chunk: bytes, *, last: bool) -> tuple[dict[int, list[int]], int]:
@@ -87,136 +223,26 @@ def _walk(chunk: bytes, *, last: bool) -> tuple[dict[int, list[int]], int]:
     return {length + 2: places for length, places in enumerate(rows) if places}, at
 
 
-def _keys(
-    chunk: bytes, places: Sequence[int], size: int, width: int, base: int, careful: Careful
-) -> bytes | bytearray:
-    """The keys of entries of one size, in the order of ``places``."""
-    table = b"".join([chunk[at : at + size] for at in places])
-    count = len(places)
-    octets = table[3] if size > 3 else 0
-    if not _usual(table, size, octets, count):
-        serials = [careful.entry(base + at)[0] for at in places]
-        return _encoded(serials, width)
-    columns = [table[4 + i :: size] for i in range(octets)]
-    if octets > width:
-        # The octet in front of a serial with its highest bit set; more does not fit.
-        if any(column.count(0) != count for column in columns[: octets - width]):
-            raise TooWide
-        del columns[: octets - width]
-    keys = bytearray(count * width)
-    for i, column in enumerate(reversed(columns)):
-        keys[i if width < 20 and _LITTLE else width - 1 - i :: width] = column
-    return keys
+def _of_one_size(
+    chunk: bytes, row: Sequence[int], size: int, width: int, base: int, careful: Careful
+) -> bytes:
+    """The records of entries of one size, which begin in the chunk where ``row`` says."""
+    table = b"".join([chunk[at : at + size] for at in row])
+    places = array(_WORDS, map(base.__add__, row))
+    form = _Form.of([table[:size]])
+    if form is None or not _usual(table, form):
+        return careful.records(places)
+    return _packed(table, form, width, places)
 
 
-def _usual(table: bytes, size: int, octets: int, count: int) -> bool:
-    """Whether all entries, each ``size`` octets, are of the ordinary form. False = look closer."""
-    date = 4 + octets
-    after = date + 15
-    if not 0 < octets <= 20 or after > size:
-        return False
-    fixed = {0: 0x30, 2: 0x02, 3: octets, date: UTC_TIME[0], date + 1: UTC_TIME[1], after - 1: 0x5A}
-    if size == after + len(REASON) + 1:
-        fixed |= {after + i: octet for i, octet in enumerate(REASON)}
-        if not REASON_CODES.issuperset(table[size - 1 :: size]):
-            return False
-    elif size != after:
-        return False
-    if any(table[i::size].count(octet) != count for i, octet in fixed.items()):
-        return False
-    if not all(table[i::size].isdigit() for i in range(date + 2, after - 1)):
-        return False
-    return _positive(table[4::size], table[5::size] if octets > 1 else b"", count)
-
-
-def _positive(first: bytes, second: bytes, count: int) -> bool:
-    """Whether serials that begin so are minimal, positive INTEGERs."""
-    zeros = first.count(0)
-    if not first.isascii() or (zeros and not second):
-        return False
-    if zeros == count:
-        return not second.translate(None, bytes(range(0x80, 0x100)))
-    return not zeros or all(b > 0x7F for a, b in zip(first, second, strict=True) if not a)
-
-
-def _encoded(serials: Sequence[int], width: int) -> bytes:
-    order = "big" if width == 20 else sys.byteorder
-    return b"".join([serial.to_bytes(width, order) for serial in serials])
-
-
-def _octets(words: array[int]) -> memoryview:
-    return memoryview(words).cast("B")
-
-
-def sort_pairs(high: array[int], low: array[int]) -> tuple[array[int], array[int]]:
-    """Pairs of 32-bit numbers, sorted. Raises DerError when the low ones leave no room.
-
-    A pair is one float: the order of positive floats is that of their bits.
-    """
-    bits = max(low, default=0).bit_length()
-    if bits > _NORMAL - 32:
-        raise der.DerError("too_large", 0)
-    runs = [_run(high[a : a + _RUN], low[a : a + _RUN], bits) for a in range(0, len(high), _RUN)]
-    highs, lows = array(_WORDS), array(_WORDS)
-    for piece in runs if len(runs) < 2 else _merged(runs):
-        packed, count = int.from_bytes(piece.tobytes(), sys.byteorder), len(piece)
-        highs.frombytes(_halves(packed >> bits, count))
-        lows.frombytes(_halves(packed & _repeated((1 << bits) - 1, count), count))
-    return highs, lows
-
-
-def _run(high: array[int], low: array[int], bits: int) -> array[float]:
-    """The pairs as sorted floats: all are packed at once, as one very long integer."""
-    count = len(high)
-    packed = _widened(high) << bits | _widened(low) | _repeated(1 << _NORMAL, count)
-    floats = array("d", packed.to_bytes(8 * count, sys.byteorder))
-    return array("d", sorted(floats))
-
-
-def _widened(words: array[int]) -> int:
-    """An integer of 64-bit rows, each one of the words."""
-    rows = bytearray(8 * len(words))
-    view = memoryview(rows).cast(_WORDS)
-    view[0 if _LITTLE else 1 :: 2] = memoryview(words)
-    return int.from_bytes(rows, sys.byteorder)
-
-
-def _repeated(row: int, count: int) -> int:
-    return int.from_bytes(row.to_bytes(8, sys.byteorder) * count, sys.byteorder)
-
-
-def _halves(rows: int, count: int) -> bytes:
-    """The lower 32 bits of each 64-bit row."""
-    words = memoryview(rows.to_bytes(8 * count, sys.byteorder)).cast(_WORDS)
-    return words[0 if _LITTLE else 1 :: 2].tobytes()
-
-
-def _merged(runs: Sequence[array[float]]) -> Iterator[array[float]]:
-    """Sorted runs as sorted pieces of about their size that follow one another."""
-    samples = sorted(itertools.chain.from_iterable(run[::256] for run in runs))
-    at = [0] * len(runs)
-    for number in range(1, len(runs) + 1):
-        pivot = samples[len(samples) * number // len(runs)] if number < len(runs) else math.inf
-        ends = [bisect_left(run, pivot) for run in runs]
-        pieces = (run[a:b] for run, a, b in zip(runs, at, ends, strict=True))
-        yield array("d", sorted(itertools.chain.from_iterable(pieces)))
-        at = ends
-
-
-def _by_digits(keys: bytearray, width: int, offsets: array[int]) -> Columns:
-    """Columns of long keys: sorted by place first, then by each 32 bits, the lowest first."""
-    count, words = len(offsets), memoryview(keys).cast(_WORDS)
-    little = width < 20 and _LITTLE
-    step = width // 4
-    order = sort_pairs(offsets, array(_WORDS, range(count)))[1]
-    for place in range(step):
-        digit = array(_WORDS, words[place if little else step - 1 - place :: step].tobytes())
-        if width == 20 and _LITTLE:
-            digit.byteswap()
-        if any(digit):
-            high = array(_WORDS, map(digit.__getitem__, order))
-            ranks = sort_pairs(high, array(_WORDS, range(count)))[1]
-            order = array(_WORDS, map(order.__getitem__, ranks))
-    rows = memoryview(keys)
-    found = b"".join(rows[i * width : (i + 1) * width] for i in order)
-    return Columns(width, count, found, _octets(array(_WORDS, map(offsets.__getitem__, order))))
+def _columns(records: bytearray, width: int) -> Columns:
+    """Keys and places, out of sorted records."""
+    size = width + OFFSET_OCTETS
+    count = len(records) // size
+    keys, offsets = bytearray(count * width), bytearray(count * OFFSET_OCTETS)
+    for i in range(width):
+        keys[width - 1 - i if width < 20 and _LITTLE else i :: width] = records[i::size]
+    for i in range(OFFSET_OCTETS):
+        place = OFFSET_OCTETS - 1 - i if _LITTLE else i
+        offsets[place::OFFSET_OCTETS] = records[width + i :: size]
+    return Columns(width, count, keys, offsets)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jpki.certificate.der import DerError
 from jpki.validation.crl import check_entry
-from jpki.validation.crl_index import fast, plain
+from jpki.validation.crl_index import fast, plain, sorting
 from jpki.validation.crl_index.columns import WIDTHS, Columns, TooWide, collect
 
 DATE = b"\x17\x0d261120000000Z"
@@ -95,7 +95,7 @@ def small_pieces() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_CHUNK", 200)
         patch.setattr(plain, "_STRETCH", 64)
-        patch.setattr(plain, "_RUN", 7)
+        patch.setattr(sorting, "_RUN", 90)
         patch.setattr(fast, "_CHUNK", 300)
         yield
 
