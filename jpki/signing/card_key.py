@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from jpki.card import Card
 from jpki.card.jpki_ap import CertificateName, KeyKind, digest_info
 from jpki.card.pin import PinCounter
@@ -31,22 +33,14 @@ class CardKey:
         return self._card.pins.counter(self.kind)
 
     def unlock(self, pin: bytearray, *, last_try: bool = False) -> CardSigner:
-        """Present the PIN once, and read the certificates. Wipes ``pin``.
+        """Present the PIN once, and read the certificate. Wipes ``pin``.
 
         Raises PinError, NoCertificateError, TransportError, CardDataError.
         """
         self._card.pins.verify(self.kind, pin, last_try=last_try)
         which: CertificateName = "sign" if self.kind is PinKind.SIGN else "auth"
         certificate = self._card.jpki.certificate(which)
-        return CardSigner(self._card, self.kind, certificate, self._chain(), self.algorithms)
-
-    def _chain(self) -> tuple[bytes, ...]:
-        """The card's copy of the root; a card without one signs all the same."""
-        which: CertificateName = "sign-ca" if self.kind is PinKind.SIGN else "auth-ca"
-        try:
-            return (self._card.jpki.certificate(which),)
-        except (NoCertificateError, FileNotFoundOnCardError, SecurityStatusError):
-            return ()
+        return CardSigner(self._card, self.kind, certificate, self.algorithms)
 
 
 class CardSigner:
@@ -57,14 +51,22 @@ class CardSigner:
         card: Card,
         kind: KeyKind,
         certificate: bytes,
-        chain: tuple[bytes, ...],
         algorithms: tuple[SignatureAlgorithm, ...],
     ) -> None:
         self._card = card
         self._kind = kind
         self.certificate = certificate
-        self.chain = chain
         self.algorithms = algorithms
+
+    @functools.cached_property
+    def chain(self) -> tuple[bytes, ...]:
+        """The card's copy of the root, read when a format wants it; a card without one signs
+        all the same."""
+        which: CertificateName = "sign-ca" if self._kind is PinKind.SIGN else "auth-ca"
+        try:
+            return (self._card.jpki.certificate(which),)
+        except (NoCertificateError, FileNotFoundOnCardError, SecurityStatusError):
+            return ()
 
     def sign_digest(self, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
         """One COMPUTE DIGITAL SIGNATURE."""

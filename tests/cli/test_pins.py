@@ -48,6 +48,14 @@ def test_status_has_ten_counters_and_presents_nothing(
     assert seen.presented == 0
 
 
+def test_status_of_the_kinds_that_are_asked_for(cli: Cli, hanako: PluggedCard) -> None:
+    before = hanako.apdus
+    found = cli("pin", "status", "sign", "auth", "--json", "--reader", hanako.uri).json["pins"]
+    assert {(pin["kind"], pin["attempts_left"]) for pin in found} == {("auth", 3), ("sign", 5)}
+    assert hanako.apdus - before == 4  # SELECT, the token, two queries
+    assert cli("pin", "status", "juki", "1234", "--reader", hanako.uri).code == 2
+
+
 @pytest.mark.parametrize(("lang", "words"), [("en", "sign password"), ("ja", "署名用パスワード")])
 def test_status_in_words(cli: Cli, lang: str, words: str) -> None:
     done = cli("pin", "status", "--lang", lang, "--reader", "virtual:blocked")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from jpki.card_map import PinKind
 from jpki_cli.cards import Head, head_of
-from jpki_cli.clicks import UsageFault, command
-from jpki_cli.options import card_options, kind_argument, pin_options
+from jpki_cli.clicks import OneOf, UsageFault, argument, command
+from jpki_cli.options import KINDS, card_options, kind_argument, pin_options
 from jpki_cli.pin_desk import PinDesk, present, question
 from jpki_cli.prompts import wipe
 from jpki_cli.session import Session
@@ -57,13 +57,17 @@ def rows(counters: Sequence[PinCounter]) -> list[tuple[str | tuple[str, str], ..
 
 
 @command("status")
+@argument("kinds", metavar="KIND", nargs=-1, type=OneOf(*KINDS))
 @card_options
-def status(session: Session, wait: float | None, at: datetime | None) -> None:
+def status(
+    session: Session, kinds: tuple[str, ...], wait: float | None, at: datetime | None
+) -> None:
     with session.card(wait=wait, at=at) as opened:
         head = head_of(opened)
-        counters = opened.card.pins.counters()
-        licence = opened.card.pins.counters(PinKind.LICENCE)
-        counters += tuple(one for one in licence if one.state.value != "absent")
+        counters = opened.card.pins.counters(*(PinKind(kind) for kind in kinds))
+        if not kinds:
+            licence = opened.card.pins.counters(PinKind.LICENCE)
+            counters += tuple(one for one in licence if one.state.value != "absent")
         if session.json:
             pins = [counter_json(counter) for counter in counters]
             session.emit({"schema": "jpki.pin_status/1", **head.mark, "pins": pins})
