@@ -183,9 +183,17 @@ def _tiling(window: NDArray[np.uint8], size: int, *, last: bool) -> _Tiles | Non
         likely &= tiles.ends <= size
     if not likely.all():
         tiles = tiles.some(likely)
+    inside = np.flatnonzero(tiles.at[1:] < tiles.ends[:-1])
+    if len(inside):  # octets of an entry look like one; what follows them seems to be inside too
+        tiles = tiles.some(~np.isin(np.arange(len(tiles.at)), _firsts(inside) + 1))
     if not len(tiles.at) or tiles.at[0] or not np.array_equal(tiles.at[1:], tiles.ends[:-1]):
         return None
     return None if last and tiles.ends[-1] != size else tiles
+
+
+def _firsts(numbers: Places) -> Places:
+    """The first of each run of numbers that follow one another."""
+    return numbers[np.diff(numbers, prepend=-2) > 1]
 
 
 def _usual(window: NDArray[np.uint8], tiles: _Tiles) -> NDArray[np.bool_]:

@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from jpki.certificate.kinds import Environment
 from jpki.errors import CrlStoreError
+from jpki.folder_lock import LOCK, alone
 
 MARKER: Final = "jpki-crl-store.json"
 FORMAT: Final = "jpki-crl-store-1"
 NEW: Final = ".new-"
-_LOCK: Final = "lock"
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -50,9 +50,9 @@ class Folder:
         try:
             path.mkdir(mode=0o700, exist_ok=True)
             _require_private(path, os.stat(path))
-            if not is_store(path) and any(entry.name != _LOCK for entry in path.iterdir()):
+            if not is_store(path) and any(entry.name != LOCK for entry in path.iterdir()):
                 raise CrlStoreError(path=str(path), reason="not_a_store")
-            with _alone(path):
+            with alone(path):
                 if not is_store(path):
                     content = {"format": FORMAT, "environment": environment.value}
                     write(path / MARKER, [json.dumps(content).encode() + b"\n"])
@@ -126,7 +126,11 @@ class Folder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Alone in writing, for this block: others wait. What a killed writer left is removed."""
-        with _alone(self.path):
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(alone(self.path))
+            except OSError as exc:
+                raise unwritable(self.path, exc) from exc
             for name in self.names(NEW):
                 self.remove(name)
             yield
@@ -189,20 +193,3 @@ def _require_private(path: Path, about: os.stat_result) -> None:
         return
     if about.st_uid not in (os.geteuid(), 0) or about.st_mode & _OTHERS_WRITE:
         raise CrlStoreError(path=str(path), reason="not_private")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds the lock of a folder; it goes with the process, however that ends."""
-    try:
-        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as exc:
-        raise unwritable(path, exc) from exc
-    try:
-        with contextlib.suppress(ImportError):  # a system without POSIX locks
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

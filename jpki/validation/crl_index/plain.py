@@ -8,6 +8,7 @@ are of one size; the n-th octets of all of them are then one slice with a step, 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 from array import array
@@ -147,9 +148,8 @@ def _usual(table: bytes, form: _Form) -> bool:
         return False
     if not all(table[i::row].isdigit() for i in range(date + 2, after - 1)):
         return False
-    if sizes.translate(None, bytes(form.sizes)) or table[1::row] != _plus(
-        sizes, _REST - 2 + form.tail
-    ):
+    lengths = sizes.translate(_adding(_REST - 2 + form.tail))
+    if sizes.translate(None, bytes(form.sizes)) or table[1::row] != lengths:
         return False
     return all(_minimal(table, form, size, sizes) for size in form.sizes)
 
@@ -173,13 +173,14 @@ def _places(table: bytes, form: _Form, pos: int) -> Iterable[int]:
     row = form.row
     if len(form.sizes) == 1:
         return range(pos, pos + len(table), row)
-    lengths = _plus(table[1::row], 2)
-    return itertools.accumulate(lengths[:-1], initial=pos)
+    lengths = table[1 : len(table) - row : row].translate(_adding(2))
+    return itertools.accumulate(lengths, initial=pos)
 
 
-def _plus(octets: bytes, more: int) -> bytes:
-    """Each octet increased."""
-    return octets.translate(bytes((i + more) & 0xFF for i in range(0x100)))
+@functools.cache
+def _adding(more: int) -> bytes:
+    """The table that increases octets, for ``bytes.translate``."""
+    return bytes((i + more) & 0xFF for i in range(0x100))
 
 
 def _packed(table: bytes, form: _Form, width: int, places: array[int]) -> bytes:

@@ -46,7 +46,8 @@ MAX_SIZE: Final = 1 << 30
 GRACE: Final = timedelta(days=1)
 """How long a list stays after its nextUpdate, unless something else is asked for."""
 
-_PIECE: Final = 1 << 20
+# How much is copied at once: what the processor's cache holds.
+_PIECE: Final = 1 << 18
 
 
 class Placed(StrEnum):
@@ -117,11 +118,11 @@ class StoreWriter:
         except OSError as exc:
             raise unwritable(self._folder.path, exc) from exc
         try:
-            digest = _copy(source, descriptor)
+            _copy(source, descriptor)
             if not os.fstat(descriptor).st_size:
                 raise RevocationDataError(reason="truncated", source="crl")
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
-                return self._place(cast(bytes, mapped), digest, descriptor, path)
+                return self._place(cast(bytes, mapped), descriptor, path)
         except OSError as exc:
             raise unwritable(self._folder.path, exc) from exc
         finally:
@@ -149,7 +150,7 @@ class StoreWriter:
                 self._folder.remove(file)
         return gone
 
-    def _place(self, data: bytes, digest: bytes, descriptor: int, path: Path) -> Indexed:
+    def _place(self, data: bytes, descriptor: int, path: Path) -> Indexed:
         form = readable(partial(read_form, data))
         anchors = self._signers(form)
         next_update = self._timely(form)
@@ -157,15 +158,19 @@ class StoreWriter:
         key_id = anchors[0].key_id
         names = tuple({partition_id(key_id, point): 0 for point in points or (None,)})
         present = [self._facts(name) for name in names]
-        if all(one is not None and one.crl == digest for one in present):
-            assert present[0] is not None
-            return Indexed(Placed.SAME, present[0], names)
-        with ThreadPoolExecutor(2) as pool:  # neither needs the interpreter, nor waits for it
+        with ThreadPoolExecutor(3) as pool:  # none needs the interpreter, nor waits for it
+            hashed = pool.submit(hashlib.sha256, data)
+            same = present[0]
+            if same is not None and same.size == len(data):
+                digest = hashed.result().digest()
+                if all(one is not None and one.crl == digest for one in present):
+                    return Indexed(Placed.SAME, same, names)
             signed = pool.submit(_signer, form, data, anchors)
             synced = pool.submit(os.fsync, descriptor)
             columns = readable(partial(collect, data, *form.entries, numpy=self._numpy))
             anchor = signed.result()
             synced.result()
+            digest = hashed.result().digest()
         self._refuse_older(dict(zip(names, present, strict=True)), form.number, digest)
         facts = Facts(
             environment=self._folder.environment.value,
@@ -264,9 +269,8 @@ def _signer(form: CrlForm, data: bytes, anchors: Iterable[Anchor]) -> Anchor:
     raise _refused("bad_signature")
 
 
-def _copy(source: BinaryIO | bytes, descriptor: int) -> bytes:
-    """Copies a list into a new file of ours; its SHA-256."""
-    digest = hashlib.sha256()
+def _copy(source: BinaryIO | bytes, descriptor: int) -> None:
+    """Copies a list into a new file of ours."""
     size = 0
     pieces = [source] if isinstance(source, bytes) else iter(lambda: source.read(_PIECE), b"")
     with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -274,9 +278,7 @@ def _copy(source: BinaryIO | bytes, descriptor: int) -> bytes:
             size += len(piece)
             if size > MAX_SIZE:
                 raise _refused("too_large")
-            digest.update(piece)
             file.write(piece)
-    return digest.digest()
 
 
 def _refused(reason: str) -> RevocationDataError:
