@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from jpki.doctor import masks
 from jpki.doctor.findings import Finding, Level
 from jpki.doctor.host import Host, PcscAnswer
+from jpki.toml_text import read_toml
 from jpki_apdu.connection import ReplyLimits
 from jpki_apdu.reader_memory import DamagedMemoryError, default_path, parse
 
@@ -37,8 +37,8 @@ def config(host: Host) -> Iterator[Finding]:
         yield Finding("config", Level.FAULT, "config_unreadable", {}, "config_rights")
         return
     try:
-        tomllib.loads(data.decode())
-    except (ValueError, RecursionError):
+        read_toml(data)
+    except ValueError:
         yield Finding("config", Level.FAULT, "config_not_toml", {}, "config_repair")
         return
     yield from _rights(host, path, '"$JPKI_CONFIG"' if named else _CONFIG)

@@ -6,7 +6,6 @@ It holds a secret, so it is read only if it is its owner's alone.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from jpki.errors import ConfigurationError
 from jpki.mapping.platform_http import TIMEOUT, HttpPlatform
+from jpki.toml_text import read_toml
 
 _MAX_SIZE: Final = 65_536  # bytes
 _TYPES: Final = {"url": str, "key": str, "token": str, "timeout": int}
@@ -46,8 +46,8 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError:
         raise ConfigurationError("platform_settings", reason="unreadable") from None
     try:
-        settings = tomllib.loads(text[:_MAX_SIZE].decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        settings = read_toml(text[:_MAX_SIZE])
+    except ValueError:
         raise ConfigurationError("platform_settings", reason="malformed") from None
     if not _NEEDED <= set(settings) <= set(_TYPES):
         named = "missing" if _NEEDED - set(settings) else "unknown_key"

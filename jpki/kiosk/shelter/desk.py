@@ -133,7 +133,7 @@ class ShelterDesk:
         try:
             raw = json.loads(self._ration.read_bytes())
             return [parse_challenge(json.dumps(each).encode("utf-8")) for each in raw]
-        except (OSError, ValueError, ChallengeError):
+        except (OSError, ValueError, TypeError, RecursionError, ChallengeError):
             return []
 
     def _keep(self, held: list[Challenge]) -> None:

@@ -9,20 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jpki import folder_lock
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder; it goes with the process, however that ends."""
+    """Holds the lock of a desk's folder, which is made where it is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with contextlib.suppress(ImportError):  # a system without POSIX locks
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with folder_lock.alone(folder):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -118,7 +118,7 @@ def read_head(line: bytes, key: Ed25519PublicKey) -> tuple[str, int, str]:
     body = _verified(line, key)
     try:
         return str(body["queue"]), int(body["n"]), str(body["digest"])
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise QueueError from None
 
 
@@ -173,7 +173,7 @@ def _verified(line: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
         text, signature = (base64.b64decode(part, validate=True) for part in line.split(b"."))
         key.verify(signature, _CONTEXT + text)
         body = json.loads(text)
-    except (ValueError, binascii.Error, InvalidSignature):
+    except (ValueError, RecursionError, binascii.Error, InvalidSignature):
         raise QueueError from None
     if not isinstance(body, dict):
         raise QueueError

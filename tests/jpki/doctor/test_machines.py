@@ -222,6 +222,10 @@ CASES = [
          denied=frozenset({"/c"})), {"config_unreadable": "fault"}),
     Case("configuration broken", with_files({"/c": "reader = "}, env={"JPKI_CONFIG": "/c"}),
          {"config_not_toml": "fault"}),
+    Case("configuration nested without end", with_files(
+        {"/c": f"a = {'[' * 20_000}"}, env={"JPKI_CONFIG": "/c"}), {"config_not_toml": "fault"}),
+    Case("configuration of a key with many parts", with_files(
+        {"/c": f"a{'.a' * 20_000} = 1"}, env={"JPKI_CONFIG": "/c"}), {"config_not_toml": "fault"}),
     Case("plain terminal", healthy(answer=EMPTY, encoding="ANSI_X3.4-1968", language="ja"),
          {"terminal_other": "warning"}, lines=("export LC_ALL=C.UTF-8",)),
     Case("no fonts", healthy(answer=EMPTY, programs={("fc-list", ":lang=ja", "family"): ""}),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +22,13 @@ from jpki.kiosk.shelter.desk import RATION, ShelterDesk
 from jpki.kiosk.shelter.entries import entry_bytes, read_entry
 from jpki.kiosk.shelter.half import Bundle, Outcome, Receipt, Relation
 from jpki.kiosk.shelter.queue import DeskQueue, Queued
-from jpki.kiosk.shelter.queue_format import QueueError, close_bundle
+from jpki.kiosk.shelter.queue_format import (
+    QueueError,
+    close_bundle,
+    read_head,
+    read_header,
+    read_record,
+)
 from jpki.kiosk.shelter.sealing import SealError, open_sealed, seal
 from map_bench import Clock, Holder
 from shelter_bench import DESK, OTHER_DESK, PLACE, City, Line, city
@@ -180,6 +187,30 @@ def test_a_damaged_queue_does_not_keep_new_ones_from_being_taken(place: City) ->
     queue.write_bytes(queue.read_bytes().replace(b".", b"!", 1))
     assert place.check_in(place.enrolled(), desk=desk) is None
     assert len(list((place.folder / DESK).glob("*.queue"))) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"5", b"null", b"[]", b"{}", b"[" * 100_000, b'{"a": ' * 100_000,
+     b'{"queue": "q", "n": 1e999, "digest": "d"}', b'{"queue": "q", "n": "x", "digest": "d"}'],
+)  # fmt: skip
+def test_a_line_that_its_desk_signed_and_that_is_none(text: bytes) -> None:
+    """Who took a desk's key signs what they like: it is refused like an altered line."""
+    key = Ed25519PrivateKey.generate()
+    signature = key.sign(b"jpki-shelter-queue/1\n" + text)
+    line = base64.b64encode(text) + b"." + base64.b64encode(signature)
+    for read in (read_header, read_record, read_head):
+        with pytest.raises(QueueError):
+            read(line, key.public_key())
+
+
+@pytest.mark.parametrize("text", [b"", b"5", b"null", b"[5]", b"{", b"[" * 100_000])
+def test_a_stock_that_is_damaged_is_fetched_anew(place: City, text: bytes) -> None:
+    desk = place.desk()
+    desk.stock()
+    (place.folder / DESK / "ration.json").write_bytes(text)
+    desk.stock()
+    assert len(json.loads((place.folder / DESK / "ration.json").read_bytes())) == RATION
 
 
 def test_a_stolen_desk_tells_nothing(place: City) -> None:
