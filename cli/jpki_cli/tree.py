@@ -59,6 +59,8 @@ TREE: Tree = {
         "enrol": "jpki_cli.commands.map_holder:enrol",
         "resolve": "jpki_cli.commands.map_holder:resolve",
         "link": "jpki_cli.commands.map_link:link",
+        "refresh": "jpki_cli.commands.map_link:refresh",
+        "latest-info": "jpki_cli.commands.map_latest:latest",
         "consent": {
             "give": "jpki_cli.commands.map_consent:give",
             "withdraw": "jpki_cli.commands.map_consent:withdraw",

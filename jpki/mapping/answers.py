@@ -45,6 +45,7 @@ GROUNDS = {
     "card_not_bound": ("R10", "公的個人認証法38条の4"),
     "card_answer_wrong": ("R10", "公的個人認証法38条の4"),
     "link_not_proven": ("R3", "公的個人認証法18条"),
+    "refresh_not_sign": ("R3", "公的個人認証法18条"),
     "other_person": ("R3", "公的個人認証法18条"),
     "no_consent": ("R8", "公的個人認証法18条3項"),
 }

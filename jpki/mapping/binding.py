@@ -14,12 +14,13 @@ from sqlalchemy import Connection, delete, insert, select
 from jpki.card.authenticity import CvKeys
 from jpki.card.records import RsaNumbers
 from jpki.certificate.kinds import Medium
+from jpki.mapping import consent as consents
 from jpki.mapping import deeds, records
 from jpki.mapping.answers import Outcome
 from jpki.mapping.card_answer import BindingEvidence, bound_key
 from jpki.mapping.index import card_index_of, open_card_key, seal_card_key
 from jpki.mapping.keys import ServiceKeys
-from jpki.mapping.policy import LinkEvidence, Proof
+from jpki.mapping.policy import LinkEvidence, Proof, Purpose
 from jpki.mapping.sitting import Here, Result, closed
 from jpki.mapping.store import schema
 from jpki.mapping.times import micros
@@ -28,6 +29,12 @@ KIND = "card"  # in the index, where a certificate has its family
 DETAIL = "card=bound"  # what the holder signs
 _I, _C = schema.CERTIFICATE_INDEX, schema.CARD_KEY
 _WEAK = frozenset({Proof.TAP, Proof.RECHECK})
+
+
+def enrolment_detail(purpose: Purpose, *, binds_card: bool) -> str:
+    """What else the holder signs at an enrolment: the consent, and that the card is bound."""
+    consent = consents.detail(purpose.data_items, purpose.notice) if purpose.consent else ""
+    return "; ".join(part for part in (consent, DETAIL if binds_card else "") if part)
 
 
 def enrol_with_card(here: Here, evidence: BindingEvidence, cv_keys: CvKeys) -> Result:

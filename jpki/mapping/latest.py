@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,8 @@ from jpki.mapping.presentation import Evidence, Presentation
 from jpki.mapping.service import Map
 from jpki.mapping.sitting import Asker, Here, Result, closed, nobody
 
+SCHEMA: Final = "jpki.map.latest_info/1"
+
 
 @dataclass(frozen=True, slots=True)
 class LatestInfo:
@@ -27,6 +30,15 @@ class LatestInfo:
 
     resolution: Resolution
     items: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+    def to_object(self) -> dict[str, object]:
+        """The JSON object, ``jpki.map.latest_info/1``. Personal data."""
+        return {
+            "schema": SCHEMA,
+            "outcome": self.resolution.outcome.value,
+            "resolution": self.resolution.to_object(),
+            "items": dict(sorted(self.items.items())),
+        }
 
 
 def latest_info(

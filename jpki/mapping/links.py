@@ -104,6 +104,20 @@ def attach(here: Here, found: Counterpart | None, kind: LinkKind) -> Result:
     return Result(Outcome.RESOLVED, pseudonym=entry.pseudonym, about=entry.handle)
 
 
+def refreshed_by(known: Presentation | Rejected | None) -> LinkKind:
+    """How a new sign certificate is linked: to the auth certificate shown with it, else to the
+    old one."""
+    by_auth = isinstance(known, Presentation) and known.family is Family.AUTH
+    return LinkKind.SIGN_AUTH if by_auth else LinkKind.OLD_NEW
+
+
+def refresh(here: Here, found: Counterpart | None, kind: LinkKind) -> Result:
+    """As :func:`attach`, for a sign certificate alone: refused ``refresh_not_sign`` otherwise."""
+    if here.presentation.family is not Family.SIGN:
+        return Result(Outcome.REFUSED, "refresh_not_sign", about=here.found.about)
+    return attach(here, found, kind)
+
+
 def _write(here: Here, handle: bytes, kind: LinkKind, found: Counterpart) -> None:
     ref = here.presentation.ref
     which = (ref.family, ref.medium)

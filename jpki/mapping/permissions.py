@@ -254,9 +254,13 @@ def child(case: Case) -> Step | None:
 
 
 def link(case: Case) -> Step | None:
-    """A link of two certificates: who may ask for it, and what it rests on."""
+    """A link of two certificates: who may ask for it, and what it rests on.
+
+    A refresh that puts a certificate to an entry is one, too.
+    """
     request = case.request
-    if request.operation is not Operation.LINK:
+    refreshes = request.operation is Operation.REFRESH and request.link is not None
+    if request.operation is not Operation.LINK and not refreshes:
         return None
     if request.link is None:
         return needed("R3", f"{_JPKI}18条", "link_kind")

@@ -120,7 +120,8 @@ class Map:
         named = self.policy.find(service, purpose, operation)
         if named[0] is None or named[1] is None:
             raise StoreStateError(reason="purpose_unknown")
-        detail = detail or self._detail(operation, named[0].id, named[1].id, binds_card)
+        if operation is Operation.ENROL and not detail:
+            detail = binding.enrolment_detail(named[1], binds_card=binds_card)
         aim = Aim(named[0].id, named[1].id, operation, detail)
         now = self._clock()
 
@@ -146,8 +147,7 @@ class Map:
             return self._presented(Operation.ENROL, presentation, asker, deeds.enrol)
         return self._presented(
             Operation.ENROL, presentation, asker,
-            lambda here: binding.enrol_with_card(here, card, self._cv_keys),
-            detail=self._detail(Operation.ENROL, asker.service, asker.purpose, True),
+            lambda here: binding.enrol_with_card(here, card, self._cv_keys), binds_card=True,
         )  # fmt: skip
 
     def tap(self, evidence: TapEvidence, asker: Asker) -> Resolution:
@@ -207,25 +207,40 @@ class Map:
             return self._presented(Operation.KEEP_EVIDENCE, presentation, asker, keeping)
 
     def link(
-        self,
-        presentation: Presentation | Rejected,
-        asker: Asker,
-        kind: LinkKind,
-        *,
-        known: Presentation | Rejected | None = None,
-        platform: PlatformAdapter | None = None,
-    ) -> Resolution:
+        self, presentation: Presentation | Rejected, asker: Asker, kind: LinkKind, *,
+        known: Presentation | Rejected | None = None, platform: PlatformAdapter | None = None,
+    ) -> Resolution:  # fmt: skip
         """Put a second certificate to the entry of a first.
 
         ``presentation``: the new one. ``known``: the other, which answered the same challenge
         (one sitting); else ``platform`` is asked. Neither: refused. Raises PlatformError.
         """
+        return self._linked(Operation.LINK, presentation, asker, kind, known, platform)
+
+    def refresh(
+        self, presentation: Presentation | Rejected, asker: Asker, *,
+        known: Presentation | Rejected | None = None, platform: PlatformAdapter | None = None,
+    ) -> Resolution:  # fmt: skip
+        """Put a new sign certificate in the place of one that ended (moved, renamed, expired).
+
+        As :meth:`link`; ``known`` is the auth certificate of the same holder, or the old sign
+        certificate while it is good. Raises PlatformError.
+        """
+        kind = links.refreshed_by(known)
+        return self._linked(Operation.REFRESH, presentation, asker, kind, known, platform)
+
+    def _linked(
+        self, operation: Operation, presentation: Presentation | Rejected, asker: Asker,
+        kind: LinkKind, known: Presentation | Rejected | None, platform: PlatformAdapter | None,
+    ) -> Resolution:  # fmt: skip
         own = None if known is None else self._own(known)
         found = links.counterpart(presentation, kind, own, platform, self._clock())
+        refreshes = operation is Operation.REFRESH
+        deed = links.refresh if refreshes else links.attach
         return self._presented(
-            Operation.LINK, presentation, asker,
-            lambda here: links.attach(here, found, kind),
-            detail=kind.value, link=(kind, None if found is None else found.evidence),
+            operation, presentation, asker, lambda here: deed(here, found, kind),
+            detail="" if refreshes else kind.value,
+            link=(kind, None if found is None else found.evidence),
         )  # fmt: skip
 
     def suspend(self, pseudonym: str, asker: Asker, *, medium: Medium | None = None) -> Resolution:
@@ -266,27 +281,19 @@ class Map:
         deed: Deed,
         *,
         detail: str = "",
+        binds_card: bool = False,
         link: tuple[LinkKind, LinkEvidence | None] | None = None,
     ) -> Resolution:
         presentation = self._own(presentation)
         request = self.request(operation, asker, presentation=presentation, link=link)
-        detail = detail or self._detail(operation, asker.service, asker.purpose)
+        purpose = self.policy.find(asker.service, asker.purpose, operation)[1]
+        if operation is Operation.ENROL and purpose is not None:
+            detail = binding.enrolment_detail(purpose, binds_card=binds_card)
 
         def work(connection: Connection) -> Resolution:
             return self.sitting().presented(connection, presentation, asker, request, deed, detail)
 
         return self.change(work)
-
-    def _detail(
-        self, operation: Operation, service: str | None, purpose: str | None,
-        binds_card: bool = False,
-    ) -> str:  # fmt: skip
-        """Of an enrolment: the holder signs what is consented to, and that the card is bound."""
-        found = self.policy.find(service, purpose, operation)[1]
-        if found is None or operation is not Operation.ENROL:
-            return ""
-        consent = consents.detail(found.data_items, found.notice) if found.consent else ""
-        return "; ".join(part for part in (consent, binding.DETAIL if binds_card else "") if part)
 
     def _own(self, presentation: Presentation | Rejected) -> Presentation | Rejected:
         """A Presentation that another validator made is no proof to this map."""

@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from command_line import NOW, Cli, Result, validate
 from jpki.messages import text
 from jpki.synth import SynthPki
 from jpki.testing.platform_server import PlatformMode, PlatformServer
-from map_cli import SIGN, MapCli, error
+from map_cli import AUTH, SIGN, MapCli, error
 
 # --- evidence ---------------------------------------------------------------------------
 
@@ -204,6 +205,8 @@ def test_a_platform_operator_links_a_phone(
         (lambda text: text + "\nmore = 1\n", "unknown_key"),
         (lambda text: text + "\ntimeout = true\n", "malformed"),
         (lambda text: text[:40], "malformed"),
+        (lambda text: text + f"\nmore = {'[' * 20_000}\n", "malformed"),
+        (lambda text: text + f"\nmore{'.a' * 20_000} = 1\n", "malformed"),
     ],
 )
 def test_settings_that_are_not_taken(
@@ -225,3 +228,120 @@ def test_settings_that_others_can_read(cli: Cli, tmp_path: Path, operator: Platf
     table = MapCli(cli, tmp_path, "phone")
     done = table("link", "--kind", "card-phone", "--platform", str(path), "--json")
     assert error(done) == (2, "platform_settings")
+
+
+INFO = {"name": "番号　花子", "address": "東京都清瀬市中里五丁目８４２番地", "sex": "2"}
+
+
+@pytest.fixture
+def customer(cli: Cli, tmp_path: Path, operator: PlatformServer) -> Kyc:
+    """A customer with both certificates, whose consent to ``INFO`` is a day old; the operator
+    knows of it."""
+    table = Kyc(cli, tmp_path, "kyc", actor="web-1")
+    assert table.init().code == 0
+    table.answer("enrol", pins=[SIGN])
+    table.answer("link", "--kind", "sign-auth", "--key", "auth", pins=[SIGN, AUTH])
+    items = [word for name in INFO for word in ("--item", name)]
+    assert table("consent", "give", *CUSTOMER, *items, pins=[SIGN]).code == 0
+    cards = [signed_certificate(table, kind) for kind in ("auth", "sign")]
+    operator.know(*cards, info=INFO, consented=INFO)
+    later = NOW + timedelta(days=1)
+    table.more = ("--at", later.isoformat())
+    cli.clock = lambda: later
+    return table
+
+
+CUSTOMER = ("--purpose", "latest-info")
+
+
+def signed_certificate(table: MapCli, kind: str) -> bytes:
+    pin = {"auth": AUTH, "sign": SIGN}[kind]
+    challenge = table.challenge("latest-info", *CUSTOMER)
+    path = table.respond(challenge, "--key", kind, pin=pin)
+    return base64.b64decode(json.loads(path.read_text("utf-8"))["certificate"])
+
+
+def latest(table: MapCli, operator: PlatformServer, *words: str) -> Result:
+    where = ("--platform", str(settings(table.folder, operator)), "--reveal", "attributes")
+    return table("latest-info", *CUSTOMER, *where, *words)
+
+
+def test_the_latest_address_of_who_consented(customer: Kyc, operator: PlatformServer) -> None:
+    """Shown and kept nowhere; the ledger says that it was asked for."""
+    entries = customer.entries()
+    items = [word for name in INFO for word in ("--item", name)]
+    shown = latest(customer, operator, *items)
+    assert shown.code == 0, shown.err
+    assert INFO["address"] in shown.out
+    given = latest(customer, operator, "--item", "address", "--json")
+    validate(given.json)
+    assert given.json["items"] == {"address": INFO["address"]}
+    assert customer.entries() == entries + 2
+    for path in customer.folder.iterdir():
+        assert INFO["address"].encode() not in path.read_bytes(), path.name
+
+
+def test_nobody_is_asked_for_what_nobody_consented_to(
+    customer: Kyc, operator: PlatformServer
+) -> None:
+    before = operator.count
+    beyond = latest(customer, operator, "--json")  # all of the purpose, the birth date too
+    validate(beyond.json)
+    assert (beyond.code, beyond.json["resolution"]["reason"]) == (1, "no_consent")
+    assert beyond.json["items"] == {}
+    unsaid = customer("latest-info", *CUSTOMER, "--platform", "operator.toml", "--json")
+    assert error(unsaid) == (2, "usage_missing")
+    assert operator.count == before
+    operator.mode = PlatformMode.UNAVAILABLE
+    down = latest(customer, operator, "--item", "name", "--json")
+    assert error(down) == (1, "platform_down")
+
+
+def moved(folder: Path) -> str:
+    """Hanako's card after she moved: another sign certificate, the same auth certificate."""
+    plain = (resources.files("jpki.emulator") / "cards" / "hanako.toml").read_text("utf-8")
+    path = folder / "moved.toml"
+    path.write_text(plain.replace("0x0980F00D", "0x0980F00E"), encoding="utf-8")
+    return f"virtual:{path}"
+
+
+def test_a_new_sign_certificate_after_a_move(
+    cli: Cli, tmp_path: Path, operator: PlatformServer
+) -> None:
+    table = MapCli(cli, tmp_path, "city-id")
+    assert table.init().code == 0
+    pseudonym = table.answer("enrol", pins=[SIGN])["pseudonym"]
+    records, new = ("--purpose", "records"), ("--reader", moved(tmp_path))
+    table.answer("link", *records, "--kind", "sign-auth", "--key", "auth", pins=[SIGN, AUTH])
+    by_auth = table.answer("refresh", *records, "--key", "auth", pins=[SIGN, AUTH])
+    assert by_auth["outcome"] == "refused"
+    refreshed = table.answer("refresh", *records, *new, pins=[AUTH, SIGN])
+    assert (refreshed["outcome"], refreshed["pseudonym"]) == ("resolved", pseudonym)
+    login = ("resolve", "--key", "sign")
+    assert table.answer(*login, *new, pins=[SIGN])["pseudonym"] == pseudonym
+    old = table.answer(*login, pins=[SIGN])
+    assert (old["outcome"], old["reason"]) == ("stale", "certificate_ended")
+    assert table.answer("resolve")["pseudonym"] == pseudonym  # the auth certificate stays
+
+
+def test_a_platform_operator_says_which_one_was_replaced(
+    cli: Cli, tmp_path: Path, operator: PlatformServer
+) -> None:
+    """Only the new sign certificate is presented, or brought as a file."""
+    table = MapCli(cli, tmp_path, "city-id")
+    assert table.init().code == 0
+    pseudonym = table.answer("enrol", pins=[SIGN])["pseudonym"]
+    new = moved(tmp_path)
+    cards = []
+    for reader in (table.reader, new):
+        asked = table.challenge("refresh")
+        path = table.respond(asked, "--key", "sign", "--reader", reader, pin=SIGN)
+        cards.append(base64.b64decode(json.loads(path.read_text("utf-8"))["certificate"]))
+    words = ("--platform", str(settings(tmp_path, operator)), "--purpose", "records", "--json")
+    unknown = table.brought("refresh", path, *words)
+    assert (unknown.code, unknown.json["decision"]["code"]) == (1, "link_evidence")
+    operator.know(*cards)
+    done = table("refresh", *words, "--reader", new, pins=[SIGN])
+    assert (done.code, done.json["pseudonym"]) == (0, pseudonym)
+    both = table("refresh", *words, "--known", str(path))
+    assert error(both) == (2, "usage_map_platform")

@@ -18,7 +18,10 @@ from jpki_cli.session import Session
 from jpki_cli.validation import Asked
 
 # What a holder opens with a presentation.
-OPERATIONS = ("enrol", "resolve", "link", "consent", "withdraw", "disclose", "erase")
+OPERATIONS = (
+    "enrol", "resolve", "link", "refresh", "consent", "withdraw", "latest-info", "disclose",
+    "erase",
+)  # fmt: skip
 
 
 @command("challenge")
@@ -49,7 +52,7 @@ def challenge(
     from jpki.verifying.challenge import MAX_TTL
 
     files.check_target(out, force=force)
-    wanted = Operation(operation)
+    wanted = Operation(operation.replace("-", "_"))
     with opened_map(session, given, Asked(at=at)) as table:
         found = table.policy.find(service, purpose, wanted)
         made = table.issue_challenge(

@@ -18,7 +18,7 @@ from jpki.mapping.records import pseudonym_text
 from jpki.mapping.sitting import Asker
 from jpki.mapping.store.schema import HANDLE, LEDGER
 from jpki.synth import Reason
-from map_bench import NOW, Bench, Holder, holder, link
+from map_bench import NOW, ORIGIN, Bench, Holder, holder, link
 
 STAFF = Asker(actor="staff-3", service="library", document="届出 7")
 
@@ -79,6 +79,13 @@ def relink(bench: Bench, sign: Holder) -> Resolution:
     return link(bench, holder(slot=1), sign, LinkKind.SIGN_AUTH)
 
 
+def refresh(bench: Bench, new: Holder, known: Holder) -> Resolution:
+    """Both presented in one sitting."""
+    challenge = bench.map.issue_challenge(Operation.REFRESH, origin=ORIGIN, service="library")
+    shown = [bench.map.verify(who.answer(challenge)) for who in (new, known)]
+    return bench.map.refresh(shown[0], bench.asker(), known=shown[1])
+
+
 def by_staff(bench: Bench, deed: str, **facts: object) -> None:
     """Find the pseudonym as a service would have kept it."""
     from jpki.mapping.store.schema import PSEUDONYM
@@ -102,6 +109,8 @@ STEPS: dict[str, Step] = {
     "new sign": lambda b, auth, sign, phone: link(
         b, holder(Family.SIGN, slot=1), auth, LinkKind.SIGN_AUTH
     ),
+    "refreshed": lambda b, auth, sign, phone: refresh(b, holder(Family.SIGN, slot=1), auth),
+    "refreshed by auth": lambda b, auth, sign, phone: refresh(b, holder(slot=1), auth),
     "lost phone": lambda b, auth, sign, phone: by_staff(b, "suspend", medium=Medium.PHONE),
     "suspended": lambda b, auth, sign, phone: by_staff(b, "suspend"),
     "death": lambda b, auth, sign, phone: by_staff(b, "close_account"),
@@ -117,6 +126,19 @@ STEPS: dict[str, Step] = {
         # Login by auth may go on.
         ("sign moved, login", State.NEEDS_SIGN_REFRESH, ("resolve", "resolved", "resolved")),
         ("sign moved, new sign", State.ACTIVE, ("link", "resolved", "resolved")),
+        ("sign moved, refreshed", State.ACTIVE, ("refresh", "resolved", "resolved")),
+        ("sign moved, refreshed, login", State.ACTIVE, ("resolve", "resolved", "resolved")),
+        (
+            "sign moved, refreshed by auth",
+            State.NEEDS_SIGN_REFRESH,
+            ("refresh", "refused", "refresh_not_sign"),
+        ),
+        (
+            "auth superseded, refreshed",
+            State.NEEDS_RELINK,
+            ("refresh", "stale", "certificate_ended"),
+        ),
+        ("suspended, refreshed", State.SUSPENDED, ("refresh", "refused", "suspended")),
         ("auth superseded", State.NEEDS_RELINK, ("resolve", "stale", "superseded")),
         # No other certificate stands in for the one that ended.
         ("auth superseded, sign login", State.NEEDS_RELINK, ("resolve", "stale", "needs_relink")),
