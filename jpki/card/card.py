@@ -85,7 +85,8 @@ class Card:
         Raises NotOurCardError, UnsupportedTokenError, CardDataError.
         """
         if self._token is None:
-            self._token = detect(self.channel, self._layout)
+            with self.channel.turn():  # one turn, as in ``info``
+                self._token = detect(self.channel, self._layout)
         return self._token
 
     def info(self) -> CardInfo:

@@ -9,7 +9,7 @@ from typing import Literal
 from jpki.card.layout import TODAY, CardLayout
 from jpki.card.records import Place, is_filler
 from jpki.card.selection import read_file, select_application
-from jpki.card.token import Availability, availability
+from jpki.card.token import Availability, TokenInfo, availability, token_info
 from jpki.card_map import JPKI_AP, Application, PinKind
 from jpki.errors import NoCertificateError
 from jpki_apdu.channel import Channel
@@ -135,6 +135,10 @@ class JpkiAp:
     def availability(self) -> Availability:
         """Which certificates are present (EF 0008)."""
         return availability(self._channel, self._layout)
+
+    def token_info(self) -> TokenInfo:
+        """What the token says of itself (EF 0006), its serial included. Free to read."""
+        return token_info(self._channel, self._layout)
 
     def sign_digest(self, kind: KeyKind, digest_info: bytes, p1: int = 0) -> bytes:
         """Sign with the key of ``kind``; its PIN has to be verified first.

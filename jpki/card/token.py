@@ -18,15 +18,15 @@ from jpki_apdu.errors import FileNotFoundOnCardError, StatusWordError
 
 TOKEN_INFO_SIZE = 160  # bytes; PKCS#11 CK_TOKEN_INFO, 32-bit big-endian [MC], grade B
 _LABEL = 32
+_HEAD = 64  # bytes that detection reads: label and manufacturer, and not the serial
 _PLACE = Place("jpki", 0x0006)
 _PRESENT, _ABSENT = 0x8F, 0x00
 
 
 @dataclass(frozen=True, slots=True)
 class TokenDetails:
-    """EF 0006 after the label. PIN lengths in characters; versions as the card writes them."""
+    """EF 0006 after label and manufacturer. PIN lengths in characters; versions as written."""
 
-    manufacturer: str
     model: str
     serial: CardSerial = field(repr=False)
     flags: int
@@ -38,9 +38,12 @@ class TokenDetails:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """EF 0006. ``details`` is None where the file is shorter than a whole CK_TOKEN_INFO."""
+    """EF 0006, or what was read of it. ``manufacturer`` is empty and ``details`` is None
+    where that is too little.
+    """
 
     label: str
+    manufacturer: str
     details: TokenDetails | None
 
 
@@ -62,7 +65,7 @@ class Token:
 
         A label for people, never a reason to trust or distrust.
         """
-        return self.info.details is not None and "TEST" in self.info.details.manufacturer
+        return "TEST" in self.info.manufacturer
 
 
 class Presence(StrEnum):
@@ -89,12 +92,13 @@ def parse_token_info(data: bytes) -> TokenInfo:
     if len(data) < _LABEL:
         raise _PLACE.error("truncated", len(data))
     label = _text(data, 0, _LABEL)
+    manufacturer = _text(data, _LABEL, _HEAD - _LABEL) if len(data) >= _HEAD else ""
     if len(data) < TOKEN_INFO_SIZE:
-        return TokenInfo(label, None)
+        return TokenInfo(label, manufacturer, None)
     return TokenInfo(
         label,
+        manufacturer,
         TokenDetails(
-            manufacturer=_text(data, 32, 32),
             model=_text(data, 64, 16),
             serial=CardSerial(_text(data, 80, 16)),
             flags=int.from_bytes(data[96:100], "big"),
@@ -115,7 +119,8 @@ def _text(data: bytes, start: int, length: int) -> str:
 
 
 def detect(channel: Channel, layout: CardLayout = TODAY) -> Token:
-    """Recognise the card: SELECT JPKI, read EF 0006. Never by ATR (readers invent those).
+    """Recognise the card: SELECT JPKI, read the head of EF 0006. Never by ATR, which
+    readers invent.
 
     ``layout``: what kind of card to look for. Raises NotOurCardError (``seen``: a
     :class:`SeenCard`), UnsupportedTokenError for a label that is not known, CardDataError.
@@ -125,7 +130,7 @@ def detect(channel: Channel, layout: CardLayout = TODAY) -> Token:
     except StatusWordError as exc:
         raise NotOurCardError(seen=recognise(channel).value) from exc
     try:
-        data = read_file(channel, layout.jpki, "token-info", TOKEN_INFO_SIZE)
+        data = read_file(channel, layout.jpki, "token-info", _HEAD)
     except StatusWordError as exc:
         raise NotOurCardError(seen=SeenCard.UNKNOWN.value) from exc
     info = parse_token_info(data)
@@ -136,6 +141,11 @@ def detect(channel: Channel, layout: CardLayout = TODAY) -> Token:
     if kind is TokenKind.JUKI_CARD:
         raise NotOurCardError(seen=SeenCard.JUKI_CARD.value)
     return Token(kind, info)
+
+
+def token_info(channel: Channel, layout: CardLayout = TODAY) -> TokenInfo:
+    """All of EF 0006, the serial of the token included."""
+    return parse_token_info(read_file(channel, layout.jpki, "token-info", TOKEN_INFO_SIZE))
 
 
 def parse_availability(data: bytes) -> Availability:

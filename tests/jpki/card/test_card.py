@@ -90,8 +90,8 @@ def detecting(*answers: tuple[str, str]) -> tuple[Card, ScriptedConnection]:
 
 
 def test_detection_costs_two_commands_and_no_atr() -> None:
-    reply = token_file().hex() + "9000"
-    card, connection = detecting((SELECT_JPKI, "9000"), ("00B08600A0", reply))
+    reply = token_file()[:64].hex() + "9000"
+    card, connection = detecting((SELECT_JPKI, "9000"), ("00B0860040", reply))
     assert card.detect().kind is TokenKind.CARD
     assert card.detect() is card.detect()
     assert connection.used_up
@@ -108,8 +108,8 @@ def test_a_card_without_jpki(sw: str) -> None:
 
 
 def test_an_old_juki_card_is_recognised_and_refused() -> None:
-    reply = token_file("JPKIAPICCTOKEN").hex() + "9000"
-    card, _ = detecting((SELECT_JPKI, "9000"), ("00B08600A0", reply))
+    reply = token_file("JPKIAPICCTOKEN")[:64].hex() + "9000"
+    card, _ = detecting((SELECT_JPKI, "9000"), ("00B0860040", reply))
     with pytest.raises(NotOurCardError) as caught:
         card.detect()
     assert caught.value.values["seen"] == "juki_card"
@@ -117,8 +117,8 @@ def test_an_old_juki_card_is_recognised_and_refused() -> None:
 
 @pytest.mark.parametrize("label", ["JPKIAPICCTOKEN3", "jpkiapicctoken2", "X", ""])
 def test_an_unknown_label_is_refused(label: str) -> None:
-    reply = token_file(label).hex() + "9000"
-    card, _ = detecting((SELECT_JPKI, "9000"), ("00B08600A0", reply))
+    reply = token_file(label)[:64].hex() + "9000"
+    card, _ = detecting((SELECT_JPKI, "9000"), ("00B0860040", reply))
     with pytest.raises(UnsupportedTokenError) as caught:
         card.detect()
     assert caught.value.values["label"] == label

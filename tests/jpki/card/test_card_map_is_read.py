@@ -21,7 +21,7 @@ DECODED: dict[tuple[str, str], Read] = {
     ("jpki", "sign-ca-certificate"): lambda card: card.jpki.certificate("sign-ca"),
     ("jpki", "auth-certificate"): lambda card: card.jpki.certificate("auth"),
     ("jpki", "auth-ca-certificate"): lambda card: card.jpki.certificate("auth-ca"),
-    ("jpki", "token-info"): lambda card: card.detect().info.details,
+    ("jpki", "token-info"): lambda card: card.jpki.token_info().details,
     ("jpki", "certificate-availability"): lambda card: card.jpki.availability(),
     ("surface", "age-record"): lambda card: card.surface.age(),
     ("surface", "face"): lambda card: card.surface.face(),

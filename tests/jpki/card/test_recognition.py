@@ -120,8 +120,8 @@ def test_no_processor_card_is_a_memory_card(atr: str) -> None:
 
 
 def test_the_label_names_a_juki_card_without_further_commands() -> None:
-    reply = token_file("JPKIAPICCTOKEN").hex() + "9000"
-    connection = ScriptedConnection([line(SELECT_JPKI, "9000"), line("00B08600A0", reply)])
+    reply = token_file("JPKIAPICCTOKEN")[:64].hex() + "9000"
+    connection = ScriptedConnection([line(SELECT_JPKI, "9000"), line("00B0860040", reply)])
     with pytest.raises(NotOurCardError) as caught:
         Card(connection).detect()
     assert caught.value.values["seen"] == SeenCard.JUKI_CARD
