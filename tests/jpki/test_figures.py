@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 import jpki.emulator
+import reading_floor
 from jpki.card import Card
 from jpki.card_map import PinKind
 from jpki.emulator import EmulatedCard, VirtualConnection, load_card
 from jpki.emulator.card import ApduTrace
+from jpki.signing.card_key import CardKey
 from jpki_apdu.connection import ReplyLimits
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -106,3 +108,74 @@ def test_no_byte_of_a_certificate_is_read_twice() -> None:
         der = card.jpki.certificate("auth")
     read = sum(trace.reply for trace in seen if trace.header[1] == 0xB0)
     assert read == len(der)
+
+
+def document(card: Card) -> None:
+    signer = CardKey(card, PinKind.SIGN).unlock(bytearray(b"ABC123"))
+    signer.sign_digest(signer.algorithms[0], bytes(32))
+    assert signer.chain
+
+
+def face(card: Card) -> None:
+    card.pins.verify(PinKind.NUMBER_A, bytearray(b"537686677188"))
+    card.surface.face()
+
+
+def age(card: Card) -> None:
+    card.pins.verify(PinKind.BIRTH, bytearray(b"550217"))
+    card.surface.age()
+
+
+def sent(job: Job, limits: ReplyLimits) -> list[ApduTrace]:
+    emulated: EmulatedCard = load_card("hanako", at=AT)
+    seen: list[ApduTrace] = []
+    emulated.log = seen.append
+    with Card(VirtualConnection(emulated, limits)) as card:
+        job(card)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("job", "applications"),
+    [
+        (auth_certificate, 1),
+        (sign_certificate, 1),
+        (attributes, 1),
+        (signature, 1),
+        (document, 1),
+        (face, 1),
+        (age, 1),
+        (pin_status, 5),
+    ],
+)
+@pytest.mark.parametrize("reply", [reading_floor.SHORT, reading_floor.EXTENDED])
+@pytest.mark.parametrize(("link", "near"), [("106", 1.1), ("212", 1.1), ("848", 1.2)])
+def test_each_job_is_near_the_floor(
+    job: Job, applications: int, reply: int, link: str, near: float
+) -> None:
+    """Modelled time beside the least it can be; the faster the link, the more a command weighs."""
+    seen = sent(job, SHORT if reply == reading_floor.SHORT else EXTENDED)
+    least = reading_floor.floor(seen, applications=applications, reply=reply)
+    took, floor = (reading_floor.seconds(trace, link) for trace in (seen, least))
+    assert floor <= took <= near * floor
+    if reply == reading_floor.SHORT:
+        assert took == floor
+
+
+def test_the_floor_leaves_out_what_can_be_left_out() -> None:
+    """A second SELECT, a SELECT of a file, the seams between the pieces of a file."""
+
+    def one(header: str, reply: int = 0, lc: int = 0, sw: int = 0x9000) -> ApduTrace:
+        return ApduTrace(bytes.fromhex(header), lc, reply or None, reply, sw)
+
+    application, file = one("00A4040C", lc=10), one("00A4020C", lc=2)
+    pieces = [one("00B08A00", 200), one("00B000C8", 200), one("00B00190", 100)]
+    other = [one("00B00000", 50)]
+    refused = one("00B08600", sw=0x6A86)
+    trace = [application, refused, *pieces, application, file, *other]
+    least = reading_floor.floor(trace, applications=1, reply=reading_floor.SHORT)
+    assert [(each.header.hex(), each.reply) for each in least] == [
+        ("00a4040c", 0), ("00b08a00", 256), ("00b08a00", 244), ("00b00000", 50),
+    ]  # fmt: skip
+    whole = reading_floor.floor(trace, applications=1, reply=reading_floor.EXTENDED)
+    assert [each.reply for each in whole] == [0, 500, 50]
