@@ -115,8 +115,8 @@ class OcspStore:
         return findings
 
 
-def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
-    """Why an answer as a whole is not believed, or None."""
+def common_fault(held: HeldAnswer, moment: Moment) -> str | None:
+    """Why an answer is not believed whoever signed it, in either profile; or None."""
     answer = held.answer
     if answer.critical or any(single.critical for single in answer.answers):
         return "ocsp_critical_extension"
@@ -124,6 +124,14 @@ def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cle
         return "ocsp_nonce"
     if answer.produced_at > moment.now + CLOCK_SKEW:
         return "ocsp_future"
+    return None
+
+
+def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
+    """Why an answer as a whole is not believed, or None."""
+    if (fault := common_fault(held, moment)) is not None:
+        return fault
+    answer = held.answer
     if _names(answer, anchor.certificate):
         fits = signature_fits(anchor.key, answer.algorithm, answer.signature, answer.tbs)
         return None if fits else "ocsp_signature"

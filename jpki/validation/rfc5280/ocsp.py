@@ -12,9 +12,9 @@ from jpki.errors import CertificateError
 from jpki.validation.findings import Finding
 from jpki.validation.ocsp import BasicAnswer, CertId
 from jpki.validation.ocsp_store import (
-    CLOCK_SKEW,
     HeldAnswer,
     OcspAnswer,
+    common_fault,
     judge_single,
     ocsp_miss,
     read_answers,
@@ -69,13 +69,9 @@ class OcspAnswers:
         self, held: HeldAnswer, issuer: AnyCertificate, moment: Moment, cleared: Cleared
     ) -> str | None:
         """Why an answer as a whole is not believed, or None."""
+        if (fault := common_fault(held, moment)) is not None:
+            return fault
         answer = held.answer
-        if answer.critical or any(single.critical for single in answer.answers):
-            return "ocsp_critical_extension"
-        if held.nonce is not None and answer.nonce != held.nonce:
-            return "ocsp_nonce"
-        if answer.produced_at > moment.now + CLOCK_SKEW:
-            return "ocsp_future"
         if not issuer.not_before <= answer.produced_at <= issuer.not_after:
             return "ocsp_responder"
         if _names(answer, issuer):
