@@ -22,7 +22,6 @@ from jpki.certificate.kinds import Medium
 from jpki.mapping import (
     binding,
     card_proof,
-    challenges,
     deeds,
     links,
     recheck,
@@ -33,11 +32,12 @@ from jpki.mapping import (
 from jpki.mapping import consent as consents
 from jpki.mapping.answers import Resolution
 from jpki.mapping.card_answer import BindingEvidence, RereadEvidence, TapEvidence
-from jpki.mapping.challenges import TTL, Aim
+from jpki.mapping.challenge_stock import MOST, ChallengeStock, Order, aim_of
+from jpki.mapping.challenges import TTL
 from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.decision import Decider
 from jpki.mapping.disclosure import Disclosure, View, Viewer
-from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError, StoreStateError
+from jpki.mapping.errors import ConflictError, EnvironmentMixedError, KeyFileError
 from jpki.mapping.evidence import EvidenceStore, Keeping
 from jpki.mapping.keys import KeyRing, Pin, open_keys
 from jpki.mapping.ledger import Ledger, LedgerReport, now_utc
@@ -82,6 +82,7 @@ class Map:
         self.evidence = evidence
         self._cv_keys = cv_keys
         self._clock = clock
+        self._stock = ChallengeStock(store, MOST if isinstance(store, GroupedStore) else 1)
         self._use(keys)
 
     def _use(self, keys: KeyRing) -> None:
@@ -117,19 +118,15 @@ class Map:
         ``binds_card``: an enrolment that also binds the card, for taps and re-reads. Raises
         StoreStateError (``purpose_unknown``) where the policy does not know what is meant.
         """
-        named = self.policy.find(service, purpose, operation)
-        if named[0] is None or named[1] is None:
-            raise StoreStateError(reason="purpose_unknown")
-        if operation is Operation.ENROL and not detail:
-            detail = binding.enrolment_detail(named[1], binds_card=binds_card)
-        aim = Aim(named[0].id, named[1].id, operation, detail)
-        now = self._clock()
+        aim = aim_of(self.policy, operation, (service, purpose), detail, binds_card)
+        return self._stock.give(Order(aim, origin, ttl), self._clock())
 
-        def work(connection: Connection) -> Challenge:
-            challenges.purge(connection, now)
-            return challenges.issue(connection, aim, origin=origin, now=now, ttl=ttl)
-
-        return self.store.change(work)
+    def challenge_at_hand(
+        self, operation: Operation, *, origin: str, service: str, purpose: str
+    ) -> Challenge | None:
+        """As :meth:`issue_challenge`, if one is written down already: it never waits."""
+        aim = aim_of(self.policy, operation, (service, purpose))
+        return self._stock.at_hand(Order(aim, origin, TTL), self._clock())
 
     def resolve(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """The pseudonym of who presented, in the asker's service."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.errors import IssuedDocumentError, JpkiError
-from jpki.kiosk.server.half import ServerHalf, ServerHalfError
+from jpki.kiosk.server.half import PromptHalf, ServerHalfError
 from jpki.kiosk.server.terminals import Terminals
 from jpki.kiosk.server.wire import (
     CHALLENGE,
@@ -41,7 +41,7 @@ BODY_TIME: Final = 10.0  # seconds for a request's body
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Starlette's own pool costs as much again as a request; whoever waits for the disk waits here.
 _POOL: Final = ThreadPoolExecutor(64, "server-half")
-HalfOf = Callable[[str], ServerHalf]
+HalfOf = Callable[[str], PromptHalf]
 """The server half for a terminal of that name."""
 
 
@@ -65,19 +65,22 @@ def server_app(
         **{path: partial(_by_half, half_of, work) for path, work in own.items()},
         **{path: partial(_by_members, work) for path, work in more.items()},
     }
+    prompt: dict[str, Prompt] = {CHALLENGE: partial(_challenge_at_hand, half_of)}
     routes = [
-        Route(path, partial(_answer, work, terminals), methods=["POST"])
+        Route(path, partial(_answer, work, prompt.get(path), terminals), methods=["POST"])
         for path, work in works.items()
     ]
     return Starlette(routes=routes)
 
 
 Work = Callable[[str, dict[str, Any]], "HttpResponse"]
+Prompt = Callable[[str, dict[str, Any]], "HttpResponse | None"]
+"""A work that never waits, and so needs no thread; None: this time it would."""
 
 
 def _by_half(
     half_of: HalfOf,
-    work: Callable[[ServerHalf, dict[str, Any]], HttpResponse],
+    work: Callable[[PromptHalf, dict[str, Any]], HttpResponse],
     terminal: str,
     raw: dict[str, Any],
 ) -> HttpResponse:
@@ -88,11 +91,16 @@ def _by_members(work: More, terminal: str, raw: dict[str, Any]) -> HttpResponse:
     return _json(work(terminal, raw))
 
 
-async def _answer(work: Work, terminals: Terminals, request: Request) -> HttpResponse:
-    """One request: who, how often, how large; then the work, in a thread."""
+async def _answer(
+    work: Work, prompt: Prompt | None, terminals: Terminals, request: Request
+) -> HttpResponse:
+    """One request: who, how often, how large; then the work, in a thread if it may wait."""
     try:
         name = _terminal(request, terminals)
         raw = await _body(request)
+        at_once = None if prompt is None else prompt(name, raw)
+        if at_once is not None:
+            return at_once
         return await asyncio.get_running_loop().run_in_executor(_POOL, work, name, raw)
     except ServerHalfError as error:
         return _error(error.code)
@@ -137,15 +145,20 @@ async def _body(request: Request) -> dict[str, Any]:
         raise RequestMalformedError(member="body") from None
 
 
-def _challenge(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+def _challenge_at_hand(half_of: HalfOf, terminal: str, raw: dict[str, Any]) -> HttpResponse | None:
+    challenge = half_of(terminal).challenge_at_hand(read_errand(raw))
+    return None if challenge is None else _json(challenge.to_object())
+
+
+def _challenge(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
     return _json(half.challenge(read_errand(raw)).to_object())
 
 
-def _present(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+def _present(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
     return _json(answer_object(half.present(read_errand(raw), read_response(raw))))
 
 
-def _document(half: ServerHalf, raw: dict[str, Any]) -> HttpResponse:
+def _document(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
     from starlette.responses import Response
 
     pdf = half.document(*read_document(raw))

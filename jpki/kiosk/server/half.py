@@ -77,3 +77,11 @@ class ServerHalf(Protocol):
         """Issue a document (PDF) to who presented. Asked again with the same ticket, the same
         document comes back: a lost answer issues nothing twice."""
         ...
+
+
+class PromptHalf(ServerHalf, Protocol):
+    """A half in this process, which a server may ask without waiting."""
+
+    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+        """As :meth:`challenge`, if one is ready; None: that call would wait for the disk."""
+        ...

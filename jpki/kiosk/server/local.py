@@ -84,13 +84,24 @@ class LocalServer:
 
     def challenge(self, errand: Errand) -> Challenge:
         """As the Protocol has it; also raises MapError."""
-        if self._map.policy.find(errand.service, errand.purpose, errand.operation)[1] is None:
-            raise ServerHalfError("errand_unknown")
-        if errand.operation is Operation.KEEP_EVIDENCE:
-            self._contract_ends(errand)  # refused before anybody enters a password
+        self._check(errand)
         return self._map.issue_challenge(
             errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
         )
+
+    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+        """As the Protocol has it."""
+        self._check(errand)
+        return self._map.challenge_at_hand(
+            errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
+        )
+
+    def _check(self, errand: Errand) -> None:
+        """Refuse what cannot be before anybody enters a password. Raises ServerHalfError."""
+        if self._map.policy.find(errand.service, errand.purpose, errand.operation)[1] is None:
+            raise ServerHalfError("errand_unknown")
+        if errand.operation is Operation.KEEP_EVIDENCE:
+            self._contract_ends(errand)
 
     def present(self, errand: Errand, response: Response) -> Answer:
         """As the Protocol has it; also raises MapError."""
