@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from jpki.certificate import der, extensions
 from jpki.certificate.extensions import Extension
@@ -65,6 +65,15 @@ class SingleAnswer:
     critical: bool
 
 
+class _Responder(Protocol):
+    """A certificate, as far as an answer names who gave it."""
+
+    @property
+    def subject_der(self) -> bytes: ...
+    @property
+    def key_bits(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class BasicAnswer:
     """A successful answer. Responder: by ``name`` (DER) or by ``key_hash`` (SHA-1).
@@ -82,6 +91,13 @@ class BasicAnswer:
     nonce: bytes | None = field(repr=False)
     critical: bool
     certificates: tuple[bytes, ...] = field(repr=False)
+
+    def names(self, certificate: _Responder) -> bool:
+        """Whether it names that certificate as its responder."""
+        if self.key_hash is not None:
+            own = hashlib.sha1(certificate.key_bits, usedforsecurity=False).digest()
+            return self.key_hash == own
+        return self.name == certificate.subject_der
 
 
 def parse_ocsp(data: bytes) -> BasicAnswer | str:

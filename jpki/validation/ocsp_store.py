@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -132,7 +131,7 @@ def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cle
     if (fault := common_fault(held, moment)) is not None:
         return fault
     answer = held.answer
-    if _names(answer, anchor.certificate):
+    if answer.names(anchor.certificate):
         fits = signature_fits(anchor.key, answer.algorithm, answer.signature, answer.tbs)
         return None if fits else "ocsp_signature"
     responder = _delegated(answer, anchor, cleared)
@@ -143,14 +142,6 @@ def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cle
     return None if fits else "ocsp_signature"
 
 
-def _names(answer: BasicAnswer, certificate: Certificate) -> bool:
-    """Whether the answer names that certificate as its responder."""
-    if answer.key_hash is not None:
-        own = hashlib.sha1(certificate.key_bits, usedforsecurity=False).digest()
-        return answer.key_hash == own
-    return answer.name == certificate.subject_der
-
-
 def _delegated(answer: BasicAnswer, anchor: Anchor, cleared: Cleared) -> Certificate | None:
     """The enclosed certificate that the root lets answer in its place, or None."""
     for enclosed in answer.certificates:
@@ -159,7 +150,7 @@ def _delegated(answer: BasicAnswer, anchor: Anchor, cleared: Cleared) -> Certifi
             certificate.public_key  # noqa: B018 - unusable keys are refused here
         except CertificateError:
             continue
-        if _names(answer, certificate) and _may_answer(
+        if answer.names(certificate) and _may_answer(
             certificate, anchor, answer.produced_at, cleared
         ):
             return certificate

@@ -74,7 +74,7 @@ class OcspAnswers:
         answer = held.answer
         if not issuer.not_before <= answer.produced_at <= issuer.not_after:
             return "ocsp_responder"
-        if _names(answer, issuer):
+        if answer.names(issuer):
             return None if self._signed(answer, issuer, moment) else "ocsp_signature"
         responder = self._delegated(answer, issuer, moment, cleared)
         if responder is None:
@@ -102,7 +102,7 @@ class OcspAnswers:
                 certificate = read_certificate(enclosed)
             except CertificateError:
                 continue
-            if not _names(answer, certificate):
+            if not answer.names(certificate):
                 continue
             if self._may_answer(certificate, issuer, answer, moment) and (
                 _unchecked(certificate) or cleared(certificate)
@@ -152,11 +152,3 @@ def _means(cert_id: CertId, certificate: AnyCertificate, issuer: AnyCertificate)
     name = hashlib.new(cert_id.hash_name, certificate.issuer_der, usedforsecurity=False)
     key = hashlib.new(cert_id.hash_name, issuer.key_bits, usedforsecurity=False)
     return (cert_id.name_hash, cert_id.key_hash) == (name.digest(), key.digest())
-
-
-def _names(answer: BasicAnswer, certificate: AnyCertificate) -> bool:
-    """Whether the answer names that certificate as its responder."""
-    if answer.key_hash is not None:
-        own = hashlib.sha1(certificate.key_bits, usedforsecurity=False).digest()
-        return answer.key_hash == own
-    return answer.name == certificate.subject_der
