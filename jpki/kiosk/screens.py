@@ -67,9 +67,7 @@ def _content(content: Content, language: str) -> dict[str, Any]:
         case PinEntry():
             return _pin(content, language)
         case Progress():
-            words = messages.text(f"kiosk.step.{content.step}", language)
-            return {"kind": "progress", "title": words, "done": content.done,
-                    "total": content.total}  # fmt: skip
+            return _progress(content, language)
         case Confirmation():
             return {**_page(content.page, language), "kind": "confirm"}
         case Page():
@@ -77,8 +75,17 @@ def _content(content: Content, language: str) -> dict[str, Any]:
         case Ending():
             return _ending(content, language)
         case None:
-            return {"kind": "progress", "title": messages.text("kiosk.step.look", language),
-                    "done": 0, "total": 1}  # fmt: skip
+            return _progress(Progress("look", 0, 1), language)
+
+
+def _progress(progress: Progress, language: str) -> dict[str, Any]:
+    return {
+        "kind": "progress",
+        "title": messages.text(f"kiosk.step.{progress.step}", language),
+        "note": messages.text("kiosk.state_note.working", language),
+        "done": progress.done,
+        "total": progress.total,
+    }
 
 
 def _question(question: Question, language: str) -> dict[str, Any]:

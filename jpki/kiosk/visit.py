@@ -118,14 +118,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class FirstScreen:
-    """What is said before a card is asked for. Words: ``kiosk.flow.ID.title`` and so on.
+    """What is said before a card is asked for; the flow's own name is ``kiosk.option.FLOW``.
 
-    ``article``: on which ground. ``alternative_path``: for who has no card (番号法17条1項:
-    holding one is voluntary), by language; a flow without it does not start.
+    ``title``: for what, by language, as the policy's purpose has it. ``article``: on which
+    ground. ``alternative_path``: for who has no card (番号法17条1項: holding one is voluntary),
+    by language; a flow without it does not start.
     """
 
     flow: str
-    purpose: str
+    title: Mapping[str, str]
     article: str
     alternative_path: Mapping[str, str]
 

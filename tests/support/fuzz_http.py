@@ -89,7 +89,7 @@ def server_half(data: bytes) -> None:
 
 @functools.cache
 def _pages() -> Callable[..., Any]:
-    first = FirstScreen("konbini", "residence", "article", {"en": "the counter"})
+    first = FirstScreen("konbini", {"en": "residence"}, "article", {"en": "the counter"})
     return Pages(Front((first,), test=True), ORIGIN).app()
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from jpki.card.token import Presence
@@ -45,7 +45,8 @@ class Place:
         found = self.found()
         if not any(words.strip() for words in found.alternative_path.values()):
             raise ConfigurationError("flow_no_alternative_path", path=self.policy.name)
-        return FirstScreen(flow, found.id, str(found.legal_basis or ""), found.alternative_path)
+        basis = str(found.legal_basis or "")
+        return FirstScreen(flow, found.title, basis, found.alternative_path)
 
     def errand(self, operation: Operation, *, reference: str = "") -> Errand:
         """What is asked of the server half."""
@@ -64,6 +65,21 @@ class Place:
             raise NotPermittedError(
                 rule=decision.rule, article=decision.article, reason=decision.code
             )
+
+
+def first_screen_of(flow: str, places: Sequence[Place]) -> FirstScreen:
+    """One first screen for several purposes: each is named, with its ground.
+
+    Raises as ``Place.first_screen``.
+    """
+    screens = [place.first_screen(flow) for place in places]
+    languages = dict.fromkeys(language for screen in screens for language in screen.title)
+    title = {
+        language: " / ".join(filter(None, (screen.title.get(language) for screen in screens)))
+        for language in languages
+    }
+    article = " / ".join(dict.fromkeys(screen.article for screen in screens if screen.article))
+    return FirstScreen(flow, title, article, screens[0].alternative_path)
 
 
 def demand_yes(visit: Visit, page: Page) -> None:
@@ -90,6 +106,12 @@ def demand_certificate(visit: Visit, family: Family) -> None:
         raise ExpiredError
 
 
+def ask_challenge(visit: Visit, server: ServerHalf, errand: Errand) -> Challenge:
+    """A challenge for the errand; the person sees who is waited for. Raises ServerHalfError."""
+    visit.desk.progress("ask_server", 0, 2)
+    return server.challenge(errand)
+
+
 def login(
     visit: Visit, server: ServerHalf, errand: Errand, *, family: Family = Family.AUTH
 ) -> Answer:
@@ -98,7 +120,7 @@ def login(
     The challenge comes before the PIN, so that a server that is down costs nobody an entry.
     Raises PinError, CancelledError, CardError, ServerHalfError, and as demand_certificate.
     """
-    challenge = server.challenge(errand)
+    challenge = ask_challenge(visit, server, errand)
     kind = PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
     demand_certificate(visit, family)
     pin = visit.ask_pin(kind)
@@ -122,7 +144,7 @@ def login_again(
 
     ``challenge``: of this errand, where it was asked for before the PIN. Raises as login.
     """
-    challenge = challenge or server.challenge(errand)
+    challenge = challenge or ask_challenge(visit, server, errand)
     visit.desk.progress("sign", 0, 2)
     response = respond_again(visit.card, challenge, now=visit.clock(), family=family)
     visit.desk.progress("ask_server", 1, 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from jpki.certificate.kinds import Family
 from jpki.kiosk.endings import ending_of_answer
-from jpki.kiosk.flows.common import Place, demand_certificate
+from jpki.kiosk.flows.common import Place, ask_challenge, demand_certificate
 from jpki.kiosk.flows.pseudonym import HandOver, PseudonymService, nobody
 from jpki.kiosk.server.half import Answer, ServerHalf
 from jpki.kiosk.visit import Close, Ending, Option, Question, Visit
@@ -54,7 +54,7 @@ class Eligibility:
     def _reread(self, visit: Visit) -> Answer:
         """The certificate as it lies on the card, and the card's own answer."""
         errand = self._place.errand(Operation.RECHECK)
-        challenge = self._server.challenge(errand)
+        challenge = ask_challenge(visit, self._server, errand)
         demand_certificate(visit, Family.AUTH)
         visit.desk.progress("read", 0, 2)
         read = read_again(visit.card, challenge, now=visit.clock())

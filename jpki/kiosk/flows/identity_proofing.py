@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from jpki.certificate.kinds import Family
 from jpki.kiosk.endings import ending_of_answer
-from jpki.kiosk.flows.common import Place, demand_yes, login, login_again
+from jpki.kiosk.flows.common import Place, ask_challenge, demand_yes, login, login_again
 from jpki.kiosk.server.half import ServerHalf
 from jpki.kiosk.visit import Close, Ending, Line, Page, Visit
 from jpki.mapping.answers import Outcome
@@ -37,7 +37,7 @@ class IdentityProofing:
         demand_yes(visit, self._page())
         keep = self._place.errand(Operation.KEEP_EVIDENCE, reference=reference)
         # Asked for now: where no evidence can be kept, nobody enters a password.
-        challenge = self._server.challenge(keep)
+        challenge = ask_challenge(visit, self._server, keep)
         enrol = self._place.errand(Operation.ENROL)
         answer = login(visit, self._server, enrol, family=Family.SIGN)
         if answer.outcome not in _KNOWN:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jpki.kiosk.documents.contents import DocumentKind
 from jpki.kiosk.endings import ending_of_answer
-from jpki.kiosk.flows.common import Place, login
+from jpki.kiosk.flows.common import Place, first_screen_of, login
 from jpki.kiosk.server.half import Answer, ServerHalf
 from jpki.kiosk.server.local import PURPOSES
 from jpki.kiosk.visit import CancelledError, Close, Ending, Line, Option, Page, Question, Visit
@@ -53,7 +53,7 @@ class Konbini:
         self._server = server
         self._coins = coins
         self._places = {kind: Place(policy, service, purpose) for kind, purpose in PURPOSES.items()}
-        self.first_screen = self._places[DocumentKind.RESIDENCE].first_screen(self.id)
+        self.first_screen = first_screen_of(self.id, tuple(self._places.values()))
 
     def run(self, visit: Visit) -> Ending:
         """As the Protocol has it."""

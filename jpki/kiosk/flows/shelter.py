@@ -13,12 +13,12 @@ from jpki.card.authenticity import CvKeys
 from jpki.card.text_records import TextAttributes
 from jpki.card_map import PinKind
 from jpki.certificate.kinds import Family
-from jpki.kiosk.flows.common import Place, demand_certificate
+from jpki.kiosk.flows.common import Place, demand_certificate, first_screen_of
 from jpki.kiosk.flows.reading import read_attributes
 from jpki.kiosk.shelter.codes import DIGITS, is_code
 from jpki.kiosk.shelter.desk import ShelterDesk
 from jpki.kiosk.shelter.half import SERVICE, Deed, Mark, Outcome, Receipt, Relation, Told
-from jpki.kiosk.shelter.local import CHECK_IN
+from jpki.kiosk.shelter.local import ANSWER, CHECK_IN
 from jpki.kiosk.shelter.watch_half import WatchTold
 from jpki.kiosk.visit import Close, Ending, Line, Option, Page, Question, Visit
 from jpki.mapping.card_answer import TapEvidence, read_tap
@@ -40,7 +40,8 @@ class Shelter:
         self._desk = desk
         self._cv_keys = cv_keys
         place = Place(policy, SERVICE, CHECK_IN)
-        self.first_screen = place.first_screen(self.id)
+        answers = Place(policy, SERVICE, ANSWER)
+        self.first_screen = first_screen_of(self.id, (place, answers))
         self._proofs = ("auth", "tap") if Proof.TAP in place.found().accept else ("auth",)
 
     def run(self, visit: Visit) -> Ending:
@@ -72,6 +73,7 @@ class Shelter:
             entry = self._desk.listed(_list_entry(found))
         else:
             shared = frozenset[Relation]() if leaving else _shared(visit)
+            visit.desk.progress("ask_server", 0, 2)
             challenge = self._desk.challenge()
             evidence = answer(visit, challenge) if proof == "auth" else tap(visit, challenge)
             entry = self._desk.entry(evidence, shared=shared, leaving=leaving)
@@ -118,6 +120,7 @@ class Shelter:
         code: str = "",
         relation: Relation | None = None,
     ) -> Told:
+        visit.desk.progress("ask_server", 0, 2)
         response = answer(visit, self._desk.half.shelter_challenge(deed))
         visit.desk.progress("ask_server", 1, 2)
         told = self._desk.half.tell(deed, response, mark=mark, code=code, relation=relation)

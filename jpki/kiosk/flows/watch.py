@@ -7,15 +7,15 @@ The guardian signs; a child under 15 has no sign certificate and is asked for no
 from __future__ import annotations
 
 from jpki.certificate.kinds import Family
-from jpki.kiosk.flows.common import Place, demand_yes
+from jpki.kiosk.flows.common import Place, demand_yes, first_screen_of
 from jpki.kiosk.flows.shelter import answer, ask_code, choose, ending_of_told, show_code, tap
 from jpki.kiosk.shelter.codes import is_code
 from jpki.kiosk.shelter.half import Outcome
-from jpki.kiosk.shelter.watch import ARRIVAL
+from jpki.kiosk.shelter.watch import ARRIVAL, GUARDIAN
 from jpki.kiosk.shelter.watch_half import SERVICE, Channel, WatchDeed, WatchHalf
 from jpki.kiosk.visit import Close, Ending, Line, Page, Visit
 from jpki.mapping.policy import Policy, Proof
-from jpki.verifying.challenge import Response
+from jpki.verifying.challenge import Challenge, Response
 
 SAFETY = Page("watch_safety", tuple(Line(f"safety_{number}", "") for number in range(1, 6)))
 """What a guardian is told before a child carries a card (R14)."""
@@ -30,7 +30,8 @@ class Watch:
     def __init__(self, half: WatchHalf, policy: Policy) -> None:
         self._half = half
         place = Place(policy, SERVICE, ARRIVAL)
-        self.first_screen = place.first_screen(self.id)
+        consents = Place(policy, SERVICE, GUARDIAN)
+        self.first_screen = first_screen_of(self.id, (place, consents))
         self._tap = Proof.TAP in place.found().accept
 
     def run(self, visit: Visit) -> Ending:
@@ -50,7 +51,7 @@ class Watch:
                 return ending_of_told(told, "watch_withdrawn")
 
     def _arrive(self, visit: Visit) -> Ending:
-        challenge = self._half.watch_challenge(WatchDeed.ARRIVE)
+        challenge = self._challenge(visit, WatchDeed.ARRIVE)
         by_tap = self._tap and choose(visit, "watch_proof", ("tap", "auth")) == "tap"
         evidence = tap(visit, challenge) if by_tap else answer(visit, challenge)
         visit.desk.progress("ask_server", 1, 2)
@@ -61,7 +62,7 @@ class Watch:
         code = ask_code(visit)
         if not is_code(code):
             return Ending(Close.FAILED, "code_unknown")
-        response = answer(visit, self._half.watch_challenge(WatchDeed.CHILD))
+        response = answer(visit, self._challenge(visit, WatchDeed.CHILD))
         return ending_of_told(self._half.child(response, code), "watch_registered")
 
     def _consent(self, visit: Visit) -> Ending:
@@ -81,4 +82,8 @@ class Watch:
         return ending_of_told(told, "shelter_answered")
 
     def _signed(self, visit: Visit, deed: WatchDeed) -> Response:
-        return answer(visit, self._half.watch_challenge(deed), Family.SIGN)
+        return answer(visit, self._challenge(visit, deed), Family.SIGN)
+
+    def _challenge(self, visit: Visit, deed: WatchDeed) -> Challenge:
+        visit.desk.progress("ask_server", 0, 2)
+        return self._half.watch_challenge(deed)

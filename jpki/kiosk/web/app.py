@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,7 @@ STATIC: Final = Path(__file__).parent / "static"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _WORDS: Final = (
     "cancel", "send", "back", "clear", "mix", "yes", "no", "on", "document", "entered", "receipt",
-    "step", "more", "more_note",
+    "step", "more", "more_note", "take",
 )  # fmt: skip
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -136,17 +136,22 @@ def _note(view: View, language: str) -> str:
 
 
 def _flow(first: FirstScreen, language: str) -> dict[str, str]:
-    paths = first.alternative_path
-    said = paths.get(language) or paths.get("ja" if language == messages.EASY else "en")
     return {
         "id": first.flow,
         "picture": first.flow,
         "title": messages.text(f"kiosk.option.{first.flow}", language),
+        "purpose": _said(first.title, language),
         "article": messages.text("kiosk.article", language, article=first.article),
         "alternative": messages.text(
-            "kiosk.alternative", language, path=said or next(iter(paths.values()))
+            "kiosk.alternative", language, path=_said(first.alternative_path, language)
         ),
     }
+
+
+def _said(words: Mapping[str, str], language: str) -> str:
+    """What a policy says, in the language nearest to the person's; "" where it says nothing."""
+    near = (language, "ja" if language == messages.EASY else "en", *words)
+    return next((words[each] for each in near if words.get(each)), "")
 
 
 def static_file(path: str) -> Response:

@@ -150,12 +150,15 @@ function plain(next) {
   const offers = next.state === "waiting" ? [make("ul", "", { className: many })] : [];
   for (const flow of offers.length ? next.flows : []) {
     const words = make("div");
-    words.append(make("h2", flow.title), make("p", flow.article), make("p", flow.alternative));
+    words.append(make("h2", flow.title));
+    const said = [flow.purpose, flow.article, flow.alternative].filter(Boolean);
+    words.append(...said.map((line) => make("p", line)));
     const item = make("li");
     item.append(picture(flow.picture), words);
     offers[0].append(item);
   }
   screen(next.state, next.title, next.note, ...offers);
+  if (offers.length) byId("content").prepend(picture("put_down"));
 }
 
 const picture = (name) => make("img", "", { src: `/static/pictures/${name}.svg`, alt: "" });
@@ -213,8 +216,9 @@ function pin(next) {
 
 function progress(next) {
   const bar = make("progress", "", { max: Math.max(next.total, 1) });
-  if (next.done > 0) bar.value = next.done;
   bar.setAttribute("aria-label", next.title);
+  if (next.done === 0) return [bar]; // it moves by itself
+  bar.value = next.done;
   const words = view.words.step.replace("{total}", next.total).replace("{done}", next.done);
   return next.total > 1 ? [bar, make("p", words)] : [bar];
 }
@@ -253,6 +257,10 @@ function ending(next) {
     const place = make("p");
     fetchDocument(next.media_type, place);
     content.push(place);
+  } else {
+    const take = make("p", "", { className: "take" });
+    take.append(picture("take"), make("span", view.words.take));
+    content.push(take);
   }
   return content;
 }
