@@ -10,51 +10,39 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jpki.card_map import PinKind
 from jpki.certificate.kinds import Environment
 from jpki.errors import JpkiError
 from jpki.kiosk.broadcast import Broadcast
-from jpki.kiosk.documents.contents import DocumentKind
-from jpki.kiosk.documents.issuing import Issuer
-from jpki.kiosk.records import MemoryRecords, ResidentRecord, SealRecord, TaxRecord
-from jpki.kiosk.scripted import ScriptedDesk
-from jpki.kiosk.server.half import Answer, Errand, ServerHalf, ServerHalfError
-from jpki.kiosk.server.local import PURPOSES, LocalServer, Office
-from jpki.kiosk.server.tickets import TicketDesk
 from jpki.kiosk.serving import served
+from jpki.kiosk.shelter.keeping import Told, nobody
+from jpki.kiosk.shelter.office import ShelterOffice
 from jpki.kiosk.slot import VirtualSlot
-from jpki.kiosk.visit import Visit
-from jpki.kiosk.web.bench import BenchCard, BenchState
-from jpki.mapping.answers import Outcome, Resolution
+from jpki.kiosk.web.bench import BenchCard, BenchState, ServerLine
+from jpki.mapping.answers import Resolution
 from jpki.mapping.opening import create_map
-from jpki.mapping.policy import Operation
 from jpki.mapping.policy_file import load_policy
 from jpki.mapping.report import latest
-from jpki.mapping.service import Map, open_map
-from jpki.open import TEST_ISSUER, VIRTUAL, emulated_card, load_trust, open_card, plug, unplug
-from jpki.open_flows import ACTORS, town_policy
+from jpki.mapping.service import open_map
+from jpki.open import VIRTUAL, emulated_card, load_trust
+from jpki.open_flows import ACTORS, SHOWCASE, town_policy
 from jpki.open_kiosk import listening, reader_port, serve_terminal
-from jpki.open_shelter import SHELTER_ACTORS, demo_routes
+from jpki.open_shelter import SHELTER_ACTORS, demo_office, demo_routes
+from jpki.open_town import TERMINAL, DemoClock, Town, town_issuer
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
-from jpki_apdu.errors import CardError
 
 if TYPE_CHECKING:
-    from jpki.emulator import EmulatedCard
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.server.app import More
     from jpki.kiosk.terminal import Terminal
-    from jpki.verifying.challenge import Challenge, Response
 
-TERMINAL: Final = "kiosk-01"
-FLOWS: Final = ("konbini",)
 UNKNOWN: Final = ("forged", "copied")  # nobody at a counter would have enrolled these
 FAULTS: Final = (
     "pull:before@6",
@@ -65,138 +53,26 @@ FAULTS: Final = (
     "sw=6F00@sign",
     "wrong:answer",
 )
-FEES: Final = {DocumentKind.RESIDENCE: 200, DocumentKind.SEAL: 200, DocumentKind.TAX: 300}
-CONTRACT: Final = timedelta(days=365)  # how long a contract of a demonstration lasts
-_SHOWN: Final = 12  # entries of the ledger on the bench
+_SHOWN: Final = 8  # entries of the ledger on the bench
 _FARTHEST: Final = 20 * 365 * 86400  # seconds the clock may be moved, to and fro
 
 
-class DemoClock:
-    """The present, or as far ahead of it as somebody moved it."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@dataclass(slots=True)
-class Town:
-    """The server side of a demonstration: map, register, office."""
-
-    table: Map
-    clock: DemoClock
-    watcher: Callable[[Verdict, Resolution], None]
-    records: MemoryRecords = field(default_factory=MemoryRecords)
-    tickets: TicketDesk = field(default_factory=TicketDesk)
-    reachable: bool = True
-
-    def half(self, terminal: str = TERMINAL) -> ServerHalf:
-        """The server half for a terminal."""
-        office = Office(_issuer(), self.records, FEES)
-        return _Reachable(
-            self,
-            LocalServer(
-                self.table, office, terminal=terminal, origin=f"demo:{terminal}",
-                tickets=self.tickets, clock=self.clock, watcher=self.watcher,
-                contract_end=lambda reference: self.clock() + CONTRACT,
-            ),
-        )  # fmt: skip
-
-    def enrol(self, names: Iterable[str]) -> None:
-        """Register the holders of these built-in cards, as a counter would have done."""
-        for name in names:
-            self._enrol(emulated_card(name, at=self.clock()))
-
-    def _enrol(self, card: EmulatedCard) -> None:
-        half = LocalServer(
-            self.table, terminal=TERMINAL, origin="demo:counter", tickets=self.tickets,
-            clock=self.clock,
-        )  # fmt: skip
-        uri, pin = plug(card), card.pins().get("auth", "")
-        try:
-            self._present(half, uri, pin, Operation.ENROL)
-            answer = self._present(half, uri, pin, Operation.RESOLVE)
-        except (JpkiError, CardError):
-            return  # blocked, without a certificate, no longer good: unknown to this town
-        finally:
-            unplug(uri)
-        pseudonym = half.pseudonym(answer.ticket)
-        if answer.outcome is Outcome.RESOLVED and pseudonym is not None:
-            self.records.put(pseudonym, _record(card))
-
-    def _present(self, half: LocalServer, uri: str, pin: str, operation: Operation) -> Answer:
-        from jpki.kiosk.flows.common import login
-
-        errand = Errand("konbini", PURPOSES[DocumentKind.RESIDENCE], operation)
-        with open_card(uri, trust=Environment.TEST).card as opened:
-            desk = ScriptedDesk(pins={PinKind.AUTH: pin} if pin else {})
-            return login(Visit(opened, desk, self.clock), half, errand)
-
-
-class _Reachable:
-    """A ServerHalf that a switch of the bench cuts off."""
-
-    def __init__(self, town: Town, half: ServerHalf) -> None:
-        self._town = town
-        self._half = half
-
-    def challenge(self, errand: Errand) -> Challenge:
-        """As the Protocol has it."""
-        return self._there().challenge(errand)
-
-    def present(self, errand: Errand, response: Response) -> Answer:
-        """As the Protocol has it."""
-        return self._there().present(errand, response)
-
-    def document(self, ticket: str, kind: DocumentKind) -> bytes:
-        """As the Protocol has it."""
-        return self._there().document(ticket, kind)
-
-    def _there(self) -> ServerHalf:
-        if not self._town.reachable:
-            raise ServerHalfError("server_down")
-        return self._half
-
-
-def _issuer() -> Issuer:
-    from jpki.synth.keystore import stored_ec_key
-
-    key = stored_ec_key("document-issuer")
-    return Issuer("清瀬市", "清瀬市長", TEST_ISSUER, key, Environment.TEST)
-
-
-def _record(card: EmulatedCard) -> ResidentRecord:
-    """An invented register entry of an invented holder."""
-    from jpki.emulator.population import built_in
-
-    holder = built_in(card.name).holder
-    return ResidentRecord(
-        name=holder.name,
-        kana="",
-        birth=holder.birth,
-        sex={"1": "男", "2": "女"}.get(holder.sex, ""),
-        address=holder.address,
-        resident_since=date(2010, 4, 1),
-        head=holder.name,
-        relation="世帯主",
-        seal=SealRecord(date(2012, 5, 6), holder.name[:2]),
-        tax=TaxRecord(2026, 3_456_000, 2_345_000, 234_500),
-    )
-
-
 class DemoBench:
-    """The Bench of a demonstration. ``renew`` is told when the clock was moved."""
+    """The Bench of a demonstration. ``renew`` is told when the clock was moved.
 
-    def __init__(self, slot: VirtualSlot, clock: DemoClock) -> None:
+    ``card``: one that lies on it besides the built-in ones (a card file), or one of those.
+    Raises what a card file that cannot be used raises.
+    """
+
+    def __init__(self, slot: VirtualSlot, clock: DemoClock, card: str = "") -> None:
         from jpki.emulator.population import BUILT_IN
 
         self._slot = slot
         self._clock = clock
         self._lock = threading.Lock()
         # One card each, for as long as the demonstration lasts: tries that are gone stay gone.
-        self._cards = {name: emulated_card(name, at=clock()) for name in BUILT_IN}
+        names = dict.fromkeys((*BUILT_IN, card) if card else BUILT_IN)
+        self._cards = {name: emulated_card(name, at=clock()) for name in names}
         self.cards: Sequence[BenchCard] = tuple(
             BenchCard(name, card.pins()) for name, card in self._cards.items()
         )
@@ -215,7 +91,8 @@ class DemoBench:
             self._slot.pull()  # nobody uses a card whose faults change
         card.faults = [fault] if fault else []
         self._slot.insert(card, also=also)
-        self._change(card=name)
+        before = self.states.value.card if also else ""
+        self._change(card=f"{before} + {name}" if before else name, verdict=(), decision=())
 
     def pull(self) -> None:
         """As the Protocol has it."""
@@ -242,24 +119,27 @@ class DemoBench:
         self._change(ahead=self._clock.ahead.total_seconds())
         self.renew()
 
-    def set_server(self, *, reachable: bool) -> None:
+    def set_server(self, line: ServerLine) -> None:
         """As the Protocol has it."""
         if self.town is not None:
-            self.town.reachable = reachable
-        self._change(server=reachable)
+            self.town.line = line
+        self._change(server=line)
 
     def watch(self, verdict: Verdict, resolution: Resolution) -> None:
-        """Show what came of a presentation, and the end of the ledger."""
-        assert self.town is not None
-        with self.town.table.store.reading() as connection:
-            ledger = latest(connection, _SHOWN)
+        """Show what came of a login."""
         self._change(
             verdict=tuple((c.name, c.outcome.value, c.code) for c in verdict.checks),
             decision=(
                 resolution.outcome.value, resolution.reason, resolution.rule, resolution.article,
             ),
-            ledger=ledger,
         )  # fmt: skip
+
+    def show_ledger(self) -> None:
+        """Show the end of the ledger as it is now."""
+        assert self.town is not None
+        with self.town.table.store.reading() as connection:
+            ledger = latest(connection, _SHOWN)
+        self._change(ledger=ledger)
 
     def _change(self, **changed: Any) -> None:
         with self._lock:
@@ -271,8 +151,8 @@ class Demonstration:
 
     ``reader``: ``virtual:NAME`` puts that card down to begin with, ``virtual:`` none;
     ``pcsc:…`` watches a real reader. ``folder``: private, for keys and, without ``url``, the
-    map. ``flows``: ids; several are chosen from. Raises MapError, ConfigurationError,
-    ReaderUriError.
+    map. ``flows``: ids; several are chosen from. ``synced``: told what came of check-ins that
+    waited for the line. Raises MapError, ConfigurationError, ReaderUriError.
     """
 
     def __init__(
@@ -283,16 +163,19 @@ class Demonstration:
         *,
         url: str | None = None,
         limits: Limits | None = None,
-        flows: Sequence[str] = FLOWS,
+        flows: Sequence[str] = SHOWCASE,
+        synced: Told = nobody,
     ) -> None:
         self._clock = DemoClock()
         self._slot = VirtualSlot()
-        self._bench = DemoBench(self._slot, self._clock)
+        scheme, _, card = reader.partition(":")
+        self._card = card if scheme == VIRTUAL else ""
+        self._bench = DemoBench(self._slot, self._clock, self._card)
         self._limits = limits
         self._policy = policy
         self._flows = tuple(flows)
+        self._synced = synced
         self._desk = folder / "desk"
-        scheme, _, self._card = reader.partition(":")
         self._port = self._slot if scheme == VIRTUAL else reader_port(reader)
         self._opened = ExitStack()
         self.town = self._open_town(url or f"sqlite:///{folder / 'demo.db'}", folder)
@@ -300,10 +183,8 @@ class Demonstration:
     def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         """Serve the terminal's page and the bench on ``listener`` until told to stop."""
         # One terminal stands for many: each flow has the actor that its policy knows.
-        tokens = {
-            actor: secrets.token_urlsafe(32)
-            for actor in (TERMINAL, *ACTORS.values(), *SHELTER_ACTORS.values())
-        }
+        actors = (TERMINAL, *ACTORS.values(), *SHELTER_ACTORS.values())
+        tokens = {actor: secrets.token_urlsafe(32) for actor in actors}
         server = self._serve_half(tokens)
 
         def settings() -> dict[str, Any]:
@@ -315,13 +196,15 @@ class Demonstration:
 
         def begin(terminal: Terminal) -> None:
             self._bench.renew = terminal.renew
-            if self._card and self._port is self._slot:
+            if self._card:
                 self._bench.insert(self._card)
+            self._bench.show_ledger()
             ready()
 
         serve_terminal(
             self._port, settings, listener, test=True, bench=self._bench,
-            issuers=[_issuer().public()], clock=self._clock, limits=self._limits, ready=begin,
+            issuers=[town_issuer().public()], clock=self._clock, limits=self._limits,
+            synced=self._synced, ready=begin,
         )  # fmt: skip
 
     def _serve_half(self, tokens: Mapping[str, str]) -> str:
@@ -331,16 +214,24 @@ class Demonstration:
 
         names = {token_digest(token): actor for actor, token in tokens.items()}
         listener = self._opened.enter_context(listening("127.0.0.1", 0))
-        app = server_app(self.town.half, Terminals(names), self._shelter_works())
+        app = server_app(self.town.half, Terminals(names), self._own_shelter())
         self._opened.enter_context(served(app, listener))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-    def _shelter_works(self) -> Mapping[str, More]:
+    def _own_shelter(self) -> Mapping[str, More]:
         """The paths of a shelter and a gate, if a flow asks for them."""
         if not set(self._flows) & set(SHELTER_ACTORS):
             return {}
-        cards = (card.name for card in self._bench.cards if card.name not in UNKNOWN)
-        return demo_routes(self.town.table, self._desk, self._clock, cards).works()
+        return self.shelter_works(demo_office(self._desk))
+
+    def shelter_works(self, office: ShelterOffice) -> Mapping[str, More]:
+        """What is done under the paths of a shelter and a gate, for the desks of ``office``."""
+        works = demo_routes(self.town.table, office, self._clock, self._known()).works()
+        return {path: self.town.behind_line(work) for path, work in works.items()}
+
+    def _known(self) -> list[str]:
+        """Cards whose holders are registered in this town."""
+        return [card.name for card in self._bench.cards if card.name not in UNKNOWN]
 
     def _open_town(self, url: str, folder: Path) -> Town:
         """Make the map, or open the one that is there, and enrol everybody."""
@@ -358,9 +249,9 @@ class Demonstration:
             evidence_url=evidence, grouped=True,
         )  # fmt: skip
         self._opened.callback(table.close)
-        town = Town(table, self._clock, self._bench.watch)
+        town = Town(table, self._clock, self._bench.watch, self._bench.show_ledger)
         self._bench.town = town
-        town.enrol(card.name for card in self._bench.cards if card.name not in UNKNOWN)
+        town.enrol(self._known())
         return town
 
     def __enter__(self) -> Demonstration:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,11 +23,13 @@ from jpki.errors import ConfigurationError
 from jpki.kiosk.flows.pseudonym import SERVICES
 from jpki.mapping.policy import Policy
 from jpki.mapping.policy_file import load_policy
-from jpki.open_shelter import SHELTER_ACTORS, shelter_flow
+from jpki.open_shelter import SHELTER_ACTORS, read_keys, shelter_flow
 
 if TYPE_CHECKING:
     from jpki.kiosk.server.client import HttpServerHalf
     from jpki.kiosk.server.half import ServerHalf
+    from jpki.kiosk.shelter.client import HttpShelterHalf
+    from jpki.kiosk.shelter.desk import ShelterDesk
     from jpki.kiosk.visit import Flow
     from jpki.verifying.judge import Judge
 
@@ -45,7 +48,14 @@ ACTORS: Final[Mapping[str, str]] = MappingProxyType(
         "application": "terminal-01",
     }
 )
-"""Who asks in a demonstration, by flow, in the policies' words. Its keys are all flows."""
+"""Who asks in a demonstration, by flow, in the policies' words; see also SHELTER_ACTORS."""
+FLOWS: Final = (*ACTORS, *SHELTER_ACTORS)
+"""All flows there are."""
+SHOWCASE: Final = (
+    "konbini", "library", "form_filling", "application", "age_check", "number_giving",
+    "shelter", "watch",
+)  # fmt: skip
+"""What a demonstration offers unless it is told otherwise: one of each kind."""
 INVENTED: Final = ("form_filling", "number_giving", "identity_proofing", "application")
 """Flows whose forms, receivers and contracts are invented here: for test cards only."""
 _MAPPED: Final = (
@@ -79,8 +89,7 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
             made[flow] = _shelter(flow, settings)
             continue
         if flow not in ACTORS:
-            known = ", ".join((*ACTORS, *SHELTER_ACTORS))
-            raise ConfigurationError("flow_unknown", path=flow, flows=known)
+            raise ConfigurationError("flow_unknown", path=flow, flows=", ".join(FLOWS))
         if flow in INVENTED and _trust(settings) != Environment.TEST:
             raise ConfigurationError("flow_invented", path=flow)
         made[flow] = _FACTORIES.get(flow, _pseudonym)(flow, settings)
@@ -94,10 +103,27 @@ def _half(flow: str, settings: Mapping[str, Any]) -> ServerHalf:
 
 
 def _shelter(flow: str, settings: Mapping[str, Any]) -> Flow:
+    half = _shelter_half(flow, settings)
+    return shelter_flow(flow, half, settings, _cv_keys(_trust(settings)))
+
+
+def _shelter_half(flow: str, settings: Mapping[str, Any]) -> HttpShelterHalf:
     from jpki.kiosk.shelter.client import HttpShelterHalf
 
-    half = _connect(HttpShelterHalf, SHELTER_ACTORS[flow], settings)
-    return shelter_flow(flow, half, settings, _cv_keys(_trust(settings)))
+    return _connect(HttpShelterHalf, SHELTER_ACTORS[flow], settings)
+
+
+def desk_of(settings: Mapping[str, Any], clock: Callable[[], datetime]) -> ShelterDesk | None:
+    """The desk of a terminal that checks people in, to be looked after; None for any other.
+
+    Raises ConfigurationError (``desk_keys``, ``server_url``).
+    """
+    if "shelter" not in settings["flows"]:
+        return None
+    from jpki.kiosk.shelter.desk import ShelterDesk
+
+    folder = Path(settings["desk"])
+    return ShelterDesk(_shelter_half("shelter", settings), folder, read_keys(folder), clock)
 
 
 def _connect(kind: type[_Half], actor: str, settings: Mapping[str, Any]) -> _Half:

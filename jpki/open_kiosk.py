@@ -11,14 +11,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.card import Card
 from jpki.errors import ConfigurationError, MissingExtraError
 from jpki.kiosk.serving import served
+from jpki.kiosk.shelter.keeping import Told, kept, nobody
 from jpki.mapping.ledger import now_utc
 from jpki.open import open_card
 from jpki_apdu.errors import ReaderUriError
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.reader import ReaderPort
-    from jpki.kiosk.server.app import HalfOf
+    from jpki.kiosk.server.app import HalfOf, More
     from jpki.kiosk.terminal import Terminal
     from jpki.kiosk.visit import Flow
     from jpki.kiosk.web.bench import Bench
@@ -56,14 +58,15 @@ def serve_terminal(
     issuers: Sequence[IssuerKey] = (),
     clock: Callable[[], datetime] = now_utc,
     limits: Limits | None = None,
+    synced: Told = nobody,
     ready: Callable[[Terminal], None] = lambda _: None,
 ) -> None:
     """Run a terminal and its page until a signal's exception ends it.
 
     ``settings``: as for ``flows_of``, asked for each presentation. ``listener``: a socket on
     loopback that listens. ``bench``: of a demonstration. ``issuers``: whose documents the page
-    ``/check`` believes, at ``clock``; without any there is no such page. ``ready``: called
-    when it runs.
+    ``/check`` believes, at ``clock``; without any there is no such page. ``synced``: told what
+    came of check-ins that waited for the line. ``ready``: called when it runs.
     """
     from jpki.kiosk.child import ChildProcess
     from jpki.kiosk.machine import Limits
@@ -80,7 +83,8 @@ def serve_terminal(
         pages.views.publish,
         limits=limits,
     )
-    with served(pages.app(_more(pages.csrf, bench, issuers, clock)), listener) as thread:
+    app = pages.app(_more(pages.csrf, bench, issuers, clock))
+    with served(app, listener) as thread, _desk_kept(settings(), clock, synced):
         terminal.start()
         try:
             ready(terminal)
@@ -90,6 +94,16 @@ def serve_terminal(
             if bench is not None:
                 bench.states.close()
             terminal.close()
+
+
+def _desk_kept(
+    settings: Mapping[str, Any], clock: Callable[[], datetime], synced: Told
+) -> AbstractContextManager[None]:
+    """Looks after the desk of a shelter, where this terminal is one."""
+    from jpki.open_flows import desk_of
+
+    desk = desk_of(settings, clock)
+    return nullcontext() if desk is None else kept(desk, synced)
 
 
 def _more(
@@ -112,17 +126,19 @@ def serve_half(
     address: tuple[str, int],
     tls: tuple[Path, Path] | None,
     ready: Callable[[str], None],
+    more: Mapping[str, More] = MappingProxyType({}),
 ) -> None:
     """Run a server half until a signal's exception ends it.
 
     ``terminals``: token to actor. ``tls``: certificate and key (PEM). ``ready``: called with
-    the URL. Raises ConfigurationError (``port_taken``, ``tls``).
+    the URL. ``more``: what is done under further paths. Raises ConfigurationError
+    (``port_taken``, ``tls``).
     """
     from jpki.kiosk.server.app import server_app
     from jpki.kiosk.server.terminals import Terminals, token_digest
 
     names = {token_digest(token): name for token, name in terminals.items()}
-    app = server_app(half_of, Terminals(names))
+    app = server_app(half_of, Terminals(names), more)
     with listening(*address) as listener, served(app, listener, tls=tls, most=500) as thread:
         scheme = "http" if tls is None else "https"
         ready(f"{scheme}://{address[0]}:{listener.getsockname()[1]}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jpki.certificate.kinds import Environment
 from jpki.errors import ConfigurationError, JpkiError
+from jpki.mapping.ledger import now_utc
 from jpki.mapping.policy_file import load_policy
 from jpki.open import open_card
 from jpki_apdu.errors import CardError
@@ -20,8 +21,10 @@ from jpki_apdu.errors import CardError
 if TYPE_CHECKING:
     from jpki.card.authenticity import CvKeys
     from jpki.kiosk.shelter.client import HttpShelterHalf
+    from jpki.kiosk.shelter.local import Shelters
+    from jpki.kiosk.shelter.office import ShelterOffice
     from jpki.kiosk.shelter.queue import DeskKeys
-    from jpki.kiosk.shelter.routes import ShelterRoutes
+    from jpki.kiosk.shelter.routes import ShelterRoutes, Work
     from jpki.kiosk.visit import Flow
     from jpki.mapping.service import Map
 
@@ -46,6 +49,34 @@ def shelter_flow(
     ahead, folder = timedelta(seconds=settings.get("ahead", 0)), Path(settings.get("desk", ""))
     desk = ShelterDesk(half, folder, read_keys(folder), lambda: datetime.now(UTC) + ahead)
     return Shelter(desk, load_policy("shelter"), cv_keys)
+
+
+def office_works(
+    table: Map, office: ShelterOffice, clock: Callable[[], datetime] = now_utc
+) -> Mapping[str, Work]:
+    """What a server half does for the desks of ``office``, under each path.
+
+    Gates are not in it: their notices go to a callback of the operator's.
+    Raises ConfigurationError (``flow_no_purpose``) where the map's policy has no shelter.
+    """
+    from jpki.kiosk.flows.common import Place
+    from jpki.kiosk.shelter.half import SERVICE
+    from jpki.kiosk.shelter.local import CHECK_IN
+    from jpki.kiosk.shelter.routes import ShelterRoutes
+
+    Place(table.policy, SERVICE, CHECK_IN).found()
+    return ShelterRoutes(_shelters(table, office, clock)).works()
+
+
+def _shelters(table: Map, office: ShelterOffice, clock: Callable[[], datetime]) -> Shelters:
+    """All desks of an office, with their tables in the map's database."""
+    from jpki.kiosk.shelter.local import Shelters
+
+    places = {name: desk.place for name, desk in office.desks.items()}
+    desks = {name: desk.signing for name, desk in office.desks.items()}
+    shelters = Shelters(table, places, desks, office.key, "kiosk:shelter", clock)
+    shelters.prepare()
+    return shelters
 
 
 def write_keys(folder: Path, keys: DeskKeys) -> None:
@@ -78,38 +109,38 @@ def read_keys(folder: Path) -> DeskKeys:
             X25519PublicKey.from_public_bytes(base64.b64decode(raw["server"])),
             city or None,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError("desk_keys", path=str(path)) from None
 
 
-def demo_routes(
-    table: Map, desk: Path, clock: Callable[[], datetime], cards: Iterable[str]
-) -> ShelterRoutes:
-    """A shelter and a gate for a demonstration, with keys of this one run.
-
-    ``desk``: the desk's folder. ``cards``: built-in cards whose holders registered before.
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+def demo_office(desk: Path) -> ShelterOffice:
+    """An office with one desk, with keys of this one run. ``desk``: the desk's folder."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-    from jpki.kiosk.shelter.local import Shelters
-    from jpki.kiosk.shelter.queue import DeskKeys
+    from jpki.kiosk.shelter.office import ShelterOffice
+
+    city = X25519PrivateKey.generate().public_key()  # nobody opens the list of a demonstration
+    office, keys = ShelterOffice.new().with_desk(SHELTER_ACTORS["shelter"], "中里小学校", city)
+    write_keys(desk, keys)
+    return office
+
+
+def demo_routes(
+    table: Map, office: ShelterOffice, clock: Callable[[], datetime], cards: Iterable[str]
+) -> ShelterRoutes:
+    """The desks of ``office`` and a gate, for a demonstration.
+
+    ``cards``: built-in cards whose holders registered before.
+    """
     from jpki.kiosk.shelter.routes import ShelterRoutes
     from jpki.kiosk.shelter.watch import Gates
 
-    actor, gate = SHELTER_ACTORS["shelter"], SHELTER_ACTORS["watch"]
-    signing, server = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
-    city = X25519PrivateKey.generate().public_key()
-    write_keys(desk, DeskKeys(actor, signing, server.public_key(), city))
-    shelters = Shelters(
-        table, {actor: "中里小学校"}, {actor: signing.public_key()}, server, f"demo:{actor}", clock
-    )
+    gate = SHELTER_ACTORS["watch"]
     gates = Gates(table, {gate: "中里小学校 正門"}, lambda *_: None, f"demo:{gate}", clock)
-    shelters.prepare()
     gates.prepare()
     for name in cards:
         _register(table, name, clock)
-    return ShelterRoutes(shelters, gates)
+    return ShelterRoutes(_shelters(table, office, clock), gates)
 
 
 def _register(table: Map, name: str, clock: Callable[[], datetime]) -> None:

@@ -32,6 +32,17 @@ def write_whole(path: Path, data: bytes, *, private: bool, force: bool) -> None:
 
 
 @contextlib.contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Raises InputFileError where what is done to write ``path`` fails."""
+    try:
+        yield
+    except OSError as exc:
+        from jpki.errors import InputFileError
+
+        raise InputFileError("output_file", path=str(path), reason=_why(exc)) from exc
+
+
+@contextlib.contextmanager
 def new_file(path: Path, *, private: bool, force: bool) -> Iterator[BinaryIO]:
     """A file that is written beside ``path`` and moved there when the block ends well.
 
@@ -41,15 +52,12 @@ def new_file(path: Path, *, private: bool, force: bool) -> Iterator[BinaryIO]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _move(beside, path, force=force)
-    except OSError as exc:
-        from jpki.errors import InputFileError
-
-        raise InputFileError("output_file", path=str(path), reason=_why(exc)) from exc
+        with written(path):
+            with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _move(beside, path, force=force)
     finally:
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()

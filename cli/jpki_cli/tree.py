@@ -90,6 +90,7 @@ TREE: Tree = {
         "serve": "jpki_cli.commands.kiosk:serve",
         "half": "jpki_cli.commands.kiosk:half",
         "token": "jpki_cli.commands.kiosk:token",
+        "desk": "jpki_cli.commands.kiosk_desk:desk",
     },
     "trace": "jpki_cli.commands.trace:trace",
 }

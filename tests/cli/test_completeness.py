@@ -129,7 +129,7 @@ def test_every_command_is_in_the_documented_table() -> None:
         "map.suppress",
         "map.close", "map.recheck", "map.rotate", "map.ledger.verify", "map.ledger.checkpoint",
         "map.report",
-        "kiosk.serve", "kiosk.half", "kiosk.token",
+        "kiosk.serve", "kiosk.half", "kiosk.token", "kiosk.desk",
     }  # fmt: skip
 
 

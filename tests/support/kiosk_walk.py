@@ -38,7 +38,10 @@ def up_to_pin(kiosk: Kiosk, browser: Browser, card: str = "hanako") -> None:
 def screens(kiosk: Kiosk, browser: Browser) -> Iterator[str]:
     """Goes from screen to screen; the name of each while it is shown."""
     yield "waiting"
-    put_down(kiosk, browser)
+    kiosk.order("insert", "hanako")
+    browser.one("[data-option='konbini']")
+    yield "flows"
+    browser.press("[data-option='konbini']")
     browser.one("[data-option='residence']")
     yield "choice"
     browser.press("[data-option='residence']")

@@ -154,7 +154,7 @@ def test_the_server_is_cut_off_before_and_after_the_pin(kiosk: Kiosk, browser: B
     up_to_pin(kiosk, browser)
     browser.enter("1234")
     browser.screen("confirm")
-    kiosk.order("server", False)
+    kiosk.order("server", "off")
     browser.press(".strong")
     browser.screen("failed")
     assert browser.note() == _words("server_down")
@@ -163,7 +163,7 @@ def test_the_server_is_cut_off_before_and_after_the_pin(kiosk: Kiosk, browser: B
     browser.press("[data-option='residence']")
     browser.screen("failed")
     assert browser.note() == _words("server_down")
-    kiosk.order("server", True)
+    kiosk.order("server", "on")
     up_to_pin(kiosk, browser)
 
 

@@ -8,8 +8,9 @@ import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from jpki.kiosk.machine import Limits
-    from jpki.kiosk.server.app import HalfOf
-    from jpki.mapping.service import Map
+    from jpki.kiosk.server.app import HalfOf, More
+    from jpki.kiosk.shelter.half import Receipt
+    from jpki.kiosk.shelter.office import ShelterOffice
 
 _TOKEN_LIMIT = 4096  # bytes
 _PORT = click.IntRange(0, 65535)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-FLOWS = ("konbini",)
 
 
 @command("serve")
@@ -44,7 +45,8 @@ FLOWS = ("konbini",)
 @option("--token-file", metavar="F", type=PATH)
 @option("--ca", metavar="F", type=PATH)
 @option("--policy", metavar="PRESET|FILE", default="konbini")
-@option("--flow", "flows", metavar="ID", multiple=True, default=FLOWS)
+@option("--flow", "flows", metavar="ID", multiple=True)
+@option("--desk", metavar="DIR", type=PATH)
 @option("--idle", metavar="S", type=Seconds(), default=60)
 @option("--total", metavar="S", type=Seconds(), default=300)
 @option("--left", metavar="S", type=Seconds(), default=10)
@@ -63,7 +65,8 @@ def serve(session: Session, demo: bool, port: int, **given: Any) -> None:
 
 
 def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
-    """What belongs together. Raises UsageFault, MissingExtraError."""
+    """What belongs together, and which flows that means. Raises UsageFault, MissingExtraError."""
+    from jpki.open_flows import SHOWCASE
     from jpki.open_kiosk import demand_extra
 
     demand_extra()
@@ -71,8 +74,14 @@ def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
         raise UsageFault("usage_kiosk_demo_trust")
     if demo and given["server"]:
         raise UsageFault("usage_kiosk_demo_server")
-    if not demo and not (given["server"] and given["token_file"]):
+    if demo:
+        given["flows"] = _flows(given["flows"], SHOWCASE)
+        return
+    if not (given["server"] and given["token_file"]):
         raise UsageFault("usage_kiosk_server")
+    given["flows"] = _flows(given["flows"], ("konbini",))
+    if "shelter" in given["flows"] and given["desk"] is None:
+        raise UsageFault("usage_kiosk_desk")
 
 
 def _limits(**seconds: float) -> Limits:
@@ -111,17 +120,17 @@ def _demo(session: Session, listener: socket.socket, limits: Limits, given: dict
         demo = opened.enter_context(
             Demonstration(
                 session.reader, folder, given["policy"], url=given["db"], limits=limits,
-                flows=_flows(given["flows"]),
+                flows=given["flows"], synced=partial(_say_synced, session),
             )
         )  # fmt: skip
         demo.run(listener, lambda: _say_ready(session, listener, bench=True))
 
 
-def _flows(asked: Sequence[str]) -> tuple[str, ...]:
+def _flows(asked: Sequence[str], otherwise: tuple[str, ...]) -> tuple[str, ...]:
     """The flows that were asked for, each once; ``all`` stands for every one."""
-    from jpki.open_flows import ACTORS
+    from jpki.open_flows import FLOWS
 
-    return tuple(ACTORS) if "all" in asked else tuple(dict.fromkeys(asked))
+    return FLOWS if "all" in asked else tuple(dict.fromkeys(asked)) or otherwise
 
 
 def _terminal(
@@ -134,8 +143,9 @@ def _terminal(
         "token": _read_token(given["token_file"]),
         "ca": None if given["ca"] is None else str(given["ca"]),
         "policy": given["policy"],
-        "flows": _flows(given["flows"]),
+        "flows": given["flows"],
         "trust": session.trust,
+        "desk": str(given["desk"] or ""),
     }
     serve_terminal(
         reader_port(session.reader),
@@ -143,6 +153,7 @@ def _terminal(
         listener,
         test=session.trust == "test",
         limits=limits,
+        synced=partial(_say_synced, session),
         ready=lambda _: _say_ready(session, listener, bench=False),
     )
 
@@ -168,6 +179,14 @@ def _say_ready(session: Session, listener: socket.socket, *, bench: bool) -> Non
     screen.line(t("cli.kiosk_stop"))
 
 
+def _say_synced(session: Session, receipts: Sequence[Receipt]) -> None:
+    """How many were decided that had waited, and for how many the paper list is needed."""
+    from jpki.kiosk.shelter.half import Outcome
+
+    paper = sum(each.outcome in (Outcome.EXPIRED, Outcome.CONFLICT) for each in receipts)
+    session.say(t("cli.kiosk_synced", count=len(receipts), paper=paper))
+
+
 @command("token")
 @option("--out", metavar="F", type=PATH, required=True)
 @option("--force", is_flag=True)
@@ -191,6 +210,7 @@ def token(session: Session, out: Path, force: bool) -> None:
 @option("--key-file", metavar="FILE|URI")
 @option("--pin-fd", metavar="N", type=click.INT)
 @option("--policy", metavar="PRESET|FILE", default="konbini")
+@option("--shelter", metavar="F", type=PATH)
 @validation_options
 def half(
     session: Session, demo: bool, terminals: tuple[str, ...], host: str, port: int, **given: Any
@@ -200,19 +220,21 @@ def half(
     session.trust_from_command_line()
     demand_extra()
     tls = _tls(host, given.pop("tls_cert"), given.pop("tls_key"))
-    names = dict(map(_named, terminals))
+    names, office = dict(map(_named, terminals)), _office(given.pop("shelter"))
     with _until_stopped(session), ExitStack() as opened:
-        if demo:
-            half_of = opened.enter_context(_demo_town(session, given))
-        elif given["key_file"] is None:
+        if not demo and given["key_file"] is None:
             raise UsageFault("usage_missing", option="--key-file")
-        else:
-            asked = Asked.from_options({"at": None, **given})
-            given = {name: given[name] for name in ("db", "key_file", "policy", "pin_fd")}
-            half_of = _without_office(
-                opened.enter_context(opened_map(session, given, asked, lasting=True))
-            )
-        serve_half(half_of, names, (host, port), tls, lambda url: _say_half(session, url))
+        serving = _demo_town if demo else _own_map
+        half_of, more = opened.enter_context(serving(session, given, office))
+        ready = partial(_say_half, session)
+        serve_half(half_of, names, (host, port), tls, ready, more)
+
+
+def _office(path: Path | None) -> ShelterOffice | None:
+    """The desks of a shelter, where there are any. Raises ConfigurationError."""
+    from jpki.kiosk.shelter.office import read_office
+
+    return None if path is None else read_office(path)
 
 
 def _tls(host: str, certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
@@ -226,8 +248,14 @@ def _tls(host: str, certificate: Path | None, key: Path | None) -> tuple[Path, P
     return None
 
 
+Serving = tuple["HalfOf", "Mapping[str, More]"]
+"""The server half for a terminal, and what is done under further paths."""
+
+
 @contextmanager
-def _demo_town(session: Session, given: dict[str, Any]) -> Iterator[HalfOf]:
+def _demo_town(
+    session: Session, given: dict[str, Any], office: ShelterOffice | None
+) -> Iterator[Serving]:
     """Invented people behind the server half. Raises UsageFault."""
     from jpki.open_bench import Demonstration
 
@@ -237,16 +265,26 @@ def _demo_town(session: Session, given: dict[str, Any]) -> Iterator[HalfOf]:
         tempfile.TemporaryDirectory(prefix="jpki-demo-") as folder,
         Demonstration("virtual:", Path(folder), given["policy"], url=given["db"]) as demo,
     ):
-        yield demo.town.half
+        yield demo.town.half, {} if office is None else demo.shelter_works(office)
 
 
-def _without_office(table: Map) -> HalfOf:
+@contextmanager
+def _own_map(
+    session: Session, given: dict[str, Any], office: ShelterOffice | None
+) -> Iterator[Serving]:
     """The map alone: documents come from the operator's own register, in Python."""
     from jpki.kiosk.server.local import LocalServer
     from jpki.kiosk.server.tickets import TicketDesk
+    from jpki.open_shelter import office_works
 
-    tickets = TicketDesk()
-    return lambda name: LocalServer(table, terminal=name, origin=f"kiosk:{name}", tickets=tickets)
+    asked, tickets = Asked.from_options({"at": None, **given}), TicketDesk()
+    place = {name: given[name] for name in ("db", "key_file", "policy", "pin_fd")}
+    with opened_map(session, place, asked, lasting=True) as table:
+
+        def half_of(name: str) -> LocalServer:
+            return LocalServer(table, terminal=name, origin=f"kiosk:{name}", tickets=tickets)
+
+        yield half_of, {} if office is None else office_works(table, office)
 
 
 def _named(line: str) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jpki import messages
 from jpki.errors import JpkiError
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 MAX_ORDER = 2048
+_WORDS: Final = (
+    "title", "terminal", "check", "card", "put_down", "second", "take_away", "unplug", "now",
+    "nothing", "pins", "faults", "fault", "next_card", "line", "line_on", "line_slow", "line_off",
+    "clock", "back_day", "on_day", "on_year", "present", "ahead", "verdict", "no_verdict",
+    "decision", "name", "outcome", "code", "ledger", "no_ledger", "number", "at", "operation",
+    "purpose", "article", "actor", "reason", "failed",
+)  # fmt: skip
+
+
+class ServerLine(StrEnum):
+    """The line between the terminal and its server half."""
+
+    ON = "on"
+    SLOW = "slow"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +53,12 @@ class BenchCard:
 @dataclass(frozen=True, slots=True)
 class BenchState:
     """What lies on the bench. ``ahead``: seconds that the clock was moved; ``verdict``: checks
-    of the last presentation (name, outcome, code); ``decision``: outcome, rule and article."""
+    of the last login (name, outcome, code); ``decision``: outcome, reason, rule, article."""
 
     card: str = ""
     fault: str = ""
     ahead: float = 0
-    server: bool = True
+    server: ServerLine = ServerLine.ON
     verdict: tuple[tuple[str, str, str], ...] = ()
     decision: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
@@ -62,7 +78,7 @@ class Bench(Protocol):
     def lose_reader(self) -> None: ...
     def set_fault(self, fault: str) -> None: ...
     def move_clock(self, seconds: float) -> None: ...
-    def set_server(self, *, reachable: bool) -> None: ...
+    def set_server(self, line: ServerLine) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ class BenchPages:
         from starlette.responses import StreamingResponse
 
         language = request.query_params.get("lang", "ja")
-        if language not in messages.SPOKEN:
+        if language not in messages.LANGUAGES:
             language = "ja"
         return StreamingResponse(self._stream(language), media_type="text/event-stream")
 
@@ -100,20 +116,33 @@ class BenchPages:
     def _object(self, state: BenchState, language: str) -> dict[str, Any]:
         return {
             "csrf": self.csrf,
-            "cards": [{"name": card.name, "pins": dict(card.pins)} for card in self.bench.cards],
-            "faults": list(self.bench.faults),
+            "words": {name: messages.text(f"bench.{name}", language) for name in _WORDS},
+            "cards": [self._card(card, language) for card in self.bench.cards],
+            "faults": [
+                {"id": fault, "words": messages.text(f"bench.fault.{fault or 'none'}", language)}
+                for fault in ("", *self.bench.faults)
+            ],
             "card": state.card,
             "fault": state.fault,
             "ahead": state.ahead,
-            "server": state.server,
+            "server": state.server.value,
             "verdict": [
-                {"name": messages.text(f"check.{name}", language), "outcome": outcome,
-                 "code": code}
+                {"name": messages.text(f"check.{name}", language),
+                 "outcome": messages.text(f"value.outcome.{outcome}", language), "code": code}
                 for name, outcome, code in state.verdict
             ],
-            "decision": list(state.decision),
+            "decision": _decision(state.decision, language),
             "ledger": [_line(line) for line in state.ledger],
         }  # fmt: skip
+
+    def _card(self, card: BenchCard, language: str) -> dict[str, Any]:
+        pins = [
+            {"label": messages.text(f"value.kind.{kind.replace('_', '-')}", language), "value": pin}
+            for kind, pin in card.pins.items()
+        ]
+        said = f"bench.card.{card.name}"
+        words = messages.text(said, language) if messages.has(said, language) else ""
+        return {"name": card.name, "words": words, "pins": pins}
 
     async def _order(self, request: Request) -> Response:
         from starlette.concurrency import run_in_threadpool
@@ -135,8 +164,9 @@ class BenchPages:
         return Response(status_code=204)
 
     def _work(self, do: str, value: object) -> Callable[[], None]:
-        """What an order means. Raises KeyError for an unknown one."""
+        """What an order means. Raises KeyError, ValueError for an unknown one."""
         bench, text = self.bench, str(value)
+        line = ServerLine(text) if do == "server" else ServerLine.ON
         works: dict[str, Callable[[], None]] = {
             "insert": lambda: bench.insert(text),
             "also": lambda: bench.insert(text, also=True),
@@ -144,9 +174,17 @@ class BenchPages:
             "lose": bench.lose_reader,
             "fault": lambda: bench.set_fault("" if value is None else text),
             "clock": lambda: bench.move_clock(float(text)),
-            "server": lambda: bench.set_server(reachable=value is True),
+            "server": lambda: bench.set_server(line),
         }
         return works[do]
+
+
+def _decision(decision: tuple[str, ...], language: str) -> list[str]:
+    """Outcome in words; reason, rule and article as they stand in the ledger."""
+    if not decision:
+        return []
+    outcome, *rest = decision
+    return [messages.text(f"map.outcome.{outcome}", language), *filter(None, rest)]
 
 
 def _line(line: LedgerLine) -> dict[str, object]:

@@ -16,7 +16,7 @@ from jpki.kiosk.visit import Visit
 from jpki.open import open_card
 from jpki.open_bench import Demonstration
 from jpki.open_flows import make_flows
-from jpki.open_shelter import KEY_FILE, SHELTER_ACTORS, demo_routes, read_keys
+from jpki.open_shelter import KEY_FILE, SHELTER_ACTORS, demo_office, demo_routes, read_keys
 from server_half import serving
 
 TOKENS = {actor: actor * 8 for actor in SHELTER_ACTORS.values()}
@@ -26,7 +26,8 @@ def test_a_demonstration_checks_in_by_tap(tmp_path: Path) -> None:
     flows = tuple(SHELTER_ACTORS)
     with Demonstration("virtual:", tmp_path, "konbini", flows=flows) as demo:
         town = demo.town
-        routes = demo_routes(town.table, tmp_path / "desk", town.clock, ["hanako", "android"])
+        office = demo_office(tmp_path / "desk")
+        routes = demo_routes(town.table, office, town.clock, ["hanako", "android"])
         names = {token_digest(token): actor for actor, token in TOKENS.items()}
         with serving(server_app(town.half, Terminals(names), routes.works())) as url:
             made = make_flows(
@@ -49,7 +50,9 @@ def test_a_demonstration_checks_in_by_tap(tmp_path: Path) -> None:
     assert (tmp_path / "desk" / KEY_FILE).stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b'{"name": "x", "signing": "AA=="}'])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b"{}", b"[" * 100_000, b'{"name": "x", "signing": "AA=="}']
+)
 def test_a_key_file_that_is_none(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / KEY_FILE).write_bytes(content)
