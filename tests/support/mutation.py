@@ -7,7 +7,7 @@ survivor why it is no false yes. ``python tests/support/mutation.py [--list] [--
 
 The tests are collected once and run once, to learn which test runs which line. Then each mutant
 lives in a fork: the one function is changed where it is, and only the tests that reach its line
-run, the quick ones first. What they do not notice, all tests that reach the module get to see.
+run, until one fails. What they do not notice, the others of their files get to see.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ from mutants import Mutant, mutants, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = ROOT / "tests" / "assurance" / "survivors.toml"
-LIMIT = 60  # seconds for one mutant besides ten times what its tests take: who hangs is noticed
+LIMIT = 600  # seconds for one mutant: who hangs is noticed
 SURVIVED, UNREACHED = 0, 90  # exit status of a mutant's process; any other: it was noticed
 
 
@@ -136,17 +137,26 @@ class Reach:
 
     def near(self, target: Target, mutant: Mutant) -> list[str]:
         """Tests that run the mutant's line, and are not too slow to be asked."""
-        names = self.lines[target.module].get(mutant.line, [])
-        return [name for name in names if self.seconds[name] <= self.slow]
+        return self._quick(self.lines[target.module].get(mutant.line, []))
 
-    def all(self, target: Target) -> list[str]:
-        """Tests that run any line of the module, and are not too slow to be asked."""
-        names = {name for names in self.lines[target.module].values() for name in names}
+    def beside(self, target: Target, mutant: Mutant) -> list[str]:
+        """Tests of the same files that run the module, but that line only through a fixture,
+        which counts as the first one's that asks for it."""
+        near = set(self.near(target, mutant))
+        files = {name.partition("::")[0] for name in near}
+        every = {name for names in self.lines[target.module].values() for name in names}
+        return self._quick(one for one in every - near if one.partition("::")[0] in files)
+
+    def _quick(self, names: Iterable[str]) -> list[str]:
         return sorted(name for name in names if self.seconds[name] <= self.slow)
 
 
 class Driver:
-    """A pytest plug-in: instead of running what was collected, tries every mutant on it."""
+    """A pytest plug-in: instead of running what was collected, tries every mutant on it.
+
+    Where the tests ran once, much is made already, and mutants go quickly; but what is made may
+    be an answer of the code as it was. So who survives there, has to survive afresh, too.
+    """
 
     def __init__(self, targets: Sequence[Target], choice: Choice, report: Path) -> None:
         self.targets, self.choice, self.report = targets, choice, report
@@ -156,68 +166,76 @@ class Driver:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         for target in self.targets:
             assert importlib.import_module(target.module).__file__ == str(target.path)
-        reach = _reach(session, self.targets, self.choice.slow)
-        found: dict[str, dict[str, object]] = {}
+        child = os.fork()
+        if child == 0:
+            status = 1
+            with contextlib.suppress(BaseException):
+                _silence()
+                self._keep(self._warm(session))
+                status = 0
+            os._exit(status)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            raise RuntimeError("the tests could not be run")
+        told = json.loads(self.report.read_text())
+        if told["failed"]:
+            raise RuntimeError(f"fails without any change: {', '.join(told['failed'])}")
         for target in self.targets:
-            chosen = self.choice.of(target)
-            left = []
-            for one in chosen:
-                if self._survives(session, target, one, reach):
-                    left.append(one.name)
-                    self._say(f"  survives: {one.name}")
-            found[target.module] = {"count": len(chosen), "left": left}
-            self.report.write_text(json.dumps(found))
-            self._say(f"{target.module}: {len(chosen)} ran")
+            left = told["found"][target.module]["left"]
+            left[:] = [one for one in left if not self._noticed_afresh(session, target, one)]
+        self._keep(told)
         return True
+
+    def _keep(self, told: dict[str, Any]) -> None:
+        self.report.write_text(json.dumps(told))
+
+    def _warm(self, session: pytest.Session) -> dict[str, Any]:
+        """Run the tests, then every mutant in a fork of where they ran."""
+        reach, failed = _measured(session, self.targets, self.choice.slow)
+        self._say(f"{len(reach.seconds)} tests ran")
+        found = {target.module: self._tried(session, target, reach) for target in self.targets}
+        return {"failed": failed, "found": {} if failed else found}
+
+    def _tried(self, session: pytest.Session, target: Target, reach: Reach) -> dict[str, Any]:
+        left: list[dict[str, Any]] = []
+        chosen = self.choice.of(target)
+        for one in chosen:
+            near, beside = reach.near(target, one), reach.beside(target, one)
+            noticed = any(_noticed(session, target, one, names) for names in (near, beside))
+            if not noticed:
+                left.append({"name": one.name, "tests": near + beside})
+                self._say(f"  survives at first: {one.name}")
+        self._say(f"{target.module}: {len(chosen)} ran")
+        return {"count": len(chosen), "left": left}
+
+    def _noticed_afresh(
+        self, session: pytest.Session, target: Target, left: dict[str, Any]
+    ) -> bool:
+        mutant = next(one for one in mutants(target.source) if one.name == left["name"])
+        return _noticed(session, target, mutant, left["tests"])
 
     def _say(self, line: str) -> None:
         os.write(self.terminal, f"{line}\n".encode())
 
-    def _survives(
-        self, session: pytest.Session, target: Target, mutant: Mutant, reach: Reach
-    ) -> bool:
-        near = reach.near(target, mutant)
-        if not near:
-            return True
-        if _noticed(session, target, mutant, near, reach):
-            return False
-        # A fixture's line counts as the first test's that asks for it: the others see it too.
-        others = sorted(set(reach.all(target)) - set(near))
-        return not (others and _noticed(session, target, mutant, others, reach))
 
-
-def _noticed(
-    session: pytest.Session, target: Target, mutant: Mutant, names: Sequence[str], reach: Reach
-) -> bool:
+def _noticed(session: pytest.Session, target: Target, mutant: Mutant, names: Sequence[str]) -> bool:
     """Whether one of these tests fails on the mutant, in a fork of this process."""
+    if not names:
+        return False
     child = os.fork()
     if child == 0:
         status = 1  # what goes wrong in here, the mutant did
         with contextlib.suppress(BaseException):
             _silence()
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(LIMIT + int(10 * sum(reach.seconds[name] for name in names)))
+            signal.alarm(LIMIT)
             if not change(target, mutant):
                 status = UNREACHED
             else:
-                status = _run(session, _ordered(session.items, names, reach))
+                wanted = set(names)
+                status = _run(session, [one for one in session.items if one.nodeid in wanted])
         os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return status not in (SURVIVED, UNREACHED)
-
-
-def _ordered(items: Sequence[pytest.Item], names: Sequence[str], reach: Reach) -> list[pytest.Item]:
-    """Those tests, file by file so that fixtures are made once; the quickest file first."""
-    wanted = set(names)
-    files = [
-        [item for item in of_file if item.nodeid in wanted]
-        for _, of_file in groupby(items, lambda item: item.path)
-    ]
-
-    def quickest(of_file: list[pytest.Item]) -> float:
-        return min(reach.seconds[item.nodeid] for item in of_file)
-
-    return [item for of_file in sorted(filter(None, files), key=quickest) for item in of_file]
 
 
 def _run(session: pytest.Session, items: Sequence[pytest.Item]) -> int:
@@ -235,30 +253,10 @@ def _silence() -> None:
         os.dup2(nothing, descriptor)
 
 
-def _reach(session: pytest.Session, targets: Sequence[Target], slow: float) -> Reach:
-    """Run all tests once, in a fork. Raises RuntimeError if one fails unchanged."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as kept:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            with contextlib.suppress(BaseException):
-                _silence()
-                Path(kept.name).write_text(json.dumps(_measured(session, targets)))
-                status = 0
-            os._exit(status)
-        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-            raise RuntimeError("the tests could not be run")
-        told = json.load(kept)
-    if told["failed"]:
-        raise RuntimeError(f"fails without any change: {', '.join(told['failed'])}")
-    lines = {
-        module: {int(line): names for line, names in of_module.items()}
-        for module, of_module in told["lines"].items()
-    }
-    return Reach(lines, told["seconds"], slow)
-
-
-def _measured(session: pytest.Session, targets: Sequence[Target]) -> dict[str, object]:
+def _measured(
+    session: pytest.Session, targets: Sequence[Target], slow: float
+) -> tuple[Reach, list[str]]:
+    """Run all tests once; also those that fail unchanged."""
     import coverage  # here, since the driver's own tests run where it is not installed
 
     include = [str(target.path) for target in targets]
@@ -268,9 +266,9 @@ def _measured(session: pytest.Session, targets: Sequence[Target]) -> dict[str, o
     measure.start()
     for item, following in zip(session.items, [*session.items[1:], None], strict=True):
         measure.switch_context(item.nodeid)
-        started, before = time.perf_counter(), session.testsfailed
+        started, before = time.process_time(), session.testsfailed
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        seconds[item.nodeid] = time.perf_counter() - started
+        seconds[item.nodeid] = time.process_time() - started
         failed += [item.nodeid] if session.testsfailed > before else []
     measure.stop()
     data = measure.get_data()
@@ -281,7 +279,7 @@ def _measured(session: pytest.Session, targets: Sequence[Target]) -> dict[str, o
         }
         for target in targets
     }
-    return {"lines": lines, "seconds": seconds, "failed": failed}
+    return Reach(lines, seconds, slow), failed
 
 
 def run(targets: Sequence[Target], choice: Choice | None = None) -> dict[str, Found]:
@@ -298,7 +296,8 @@ def run(targets: Sequence[Target], choice: Choice | None = None) -> dict[str, Fo
             if status != 0:
                 raise RuntimeError(f"{' '.join(tests)}: ended with {status}")
             told = json.load(report)
-        found |= {module: Found(one["count"], one["left"]) for module, one in told.items()}
+        for module, one in told["found"].items():
+            found[module] = Found(one["count"], [left["name"] for left in one["left"]])
     return found
 
 

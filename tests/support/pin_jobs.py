@@ -6,14 +6,21 @@ Shared by the property test of PIN safety and by the fault matrix of the command
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from command_line import Cli, Commands, Result
 from jpki.card_map import PinKind
 from jpki.emulator import load_card
+from jpki.synth import stored_key
 from jpki.testing.cards import PluggedCard
+from jpki_cli.clicks import Tree
+from jpki_cli.tree import TREE
 from map_cli import MapCli
 
 AUTH, SIGN, TEXT, BIRTH = PinKind.AUTH, PinKind.SIGN, PinKind.TEXT, PinKind.BIRTH
@@ -28,6 +35,8 @@ WRONG = {
     NUMBER_A: "537686677189", NUMBER_B: "99021720352285", BIRTH: "990217",
 }  # fmt: skip
 MALFORMED = "1"
+ACTORS = {"entry": "gate-1", "kyc": "web-1"}
+"""Who asks, where the policy knows another one than ``terminal-1``."""
 
 REFERENCES = {
     AUTH: ("jpki/0018",),
@@ -44,13 +53,19 @@ REFERENCES = {
 
 @dataclass(frozen=True)
 class PinJob:
-    """One command line. ``kinds``: the PINs it takes, in order. FOLDER is a scratch folder."""
+    """One command line. ``kinds``: the PINs it takes, in order. FOLDER is a scratch folder.
+
+    ``policy``: of the map that it asks, if it asks one.
+    """
 
     words: str
     kinds: tuple[PinKind, ...]
     asks_new: bool = False
+    policy: str = "library"
 
 
+EVIDENCE = "--evidence-db FOLDER/evidence.db --reference C-81 --ends 2030-01-01T00:00:00Z"
+LATEST = "--purpose latest-info --key sign --reveal attributes --platform FOLDER/operator.toml"
 JOBS = [
     *(PinJob(f"pin check {kind.value}", (kind,)) for kind in RIGHT),
     *(PinJob(f"pin change {kind.value}", (kind,), True) for kind in (AUTH, SIGN, TEXT)),
@@ -68,29 +83,51 @@ JOBS = [
     PinJob("sign FOLDER/a.txt FOLDER/b.txt --as cms --yes --force", (SIGN,)),
     PinJob("sign FOLDER/a.txt --as raw --key auth --yes --force", (AUTH,)),
     PinJob("auth respond FOLDER/challenge.json --out FOLDER/response.json --force", (AUTH,)),
+    PinJob("trace --out FOLDER/a.trace --force -- pin check auth", (AUTH,)),
     PinJob("map enrol", (AUTH,)),
+    PinJob("map enrol --purpose enter --bind-card", (TEXT, AUTH), policy="entry"),
     PinJob("map resolve", (AUTH,)),
+    PinJob("map link --kind sign-auth --key auth", (SIGN, AUTH), policy="city-id"),
+    PinJob("map link --kind card-phone --known-reader READER", (AUTH, AUTH), policy="phone"),
+    PinJob("map consent give --purpose login", (SIGN,), policy="city-id"),
+    PinJob("map consent withdraw --purpose login --key sign", (SIGN,), policy="city-id"),
+    PinJob(f"map evidence keep {EVIDENCE} --role service-provider", (SIGN,), policy="kyc"),
+    PinJob("map refresh", (AUTH, SIGN), policy="city-id"),
+    PinJob(f"map latest-info {LATEST}", (SIGN,), policy="kyc"),
     PinJob("map disclose", (AUTH,)),
     PinJob("map erase", (AUTH,)),
 ]
-NO_PIN = {
-    "demo", "doctor", "reader list", "reader wait", "reader probe", "card info", "pin status",
-    "pin unblock", "verify", "auth challenge", "auth verify", "chain check", "batch verify",
-    "crl index", "crl check", "crl info", "crl watch", "map policy check", "map policy explain",
-    "map policy diff", "map init", "map challenge", "map recheck", "map suspend", "map suppress",
-    "map close", "map rotate", "map ledger verify", "map ledger checkpoint", "map report",
-    "emulate", "kiosk half", "kiosk token", "completion", "map consent list", "map consent due",
-    "map evidence keep", "map evidence show", "map evidence purge",
-}  # fmt: skip
-"""Commands that present no PIN: they need no card, read what is free, or have one of their own."""
-OTHERS = {
-    "map link": "the same step as map enrol, twice",
-    "map consent give": "the same step as map enrol",
-    "map consent withdraw": "the same step as map enrol",
-    "kiosk serve": "its flows are run by a scripted desk",
-    "trace": "runs another command of this table",
-}
-"""Commands whose PIN goes through a step that another row has."""
+
+
+def takes_a_card(command: click.Command) -> bool:
+    """Whether this command opens a card: then it can wait for one."""
+    return "wait" in {parameter.name for parameter in command.params}
+
+
+def presents_a_pin(command: click.Command) -> bool:
+    """Whether this command may send a PIN to a card. (A PIN that is asked for without a card is
+    a token's, with the keys of a map or a report.)"""
+    names = {parameter.name for parameter in command.params}
+    return "pin_fd" in names and (takes_a_card(command) or "last_try" in names)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command of ours with its words, as the program itself finds them."""
+    yield from _below(TREE, ())
+
+
+def _below(tree: Tree, before: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    for name, entry in tree.items():
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            yield " ".join((*before, name)), getattr(importlib.import_module(module), attribute)
+        else:
+            yield from _below(entry, (*before, name))
+
+
+def row_of(words: str) -> PinJob | None:
+    """A row of the table for this command."""
+    return next((job for job in JOBS if f"{job.words} ".startswith(f"{words} ")), None)
 
 
 @dataclass
@@ -134,9 +171,29 @@ class PinBench:
         self.seen = Commands(self.plugged)
         (folder / "a.txt").write_text("a text to sign\n")
         (folder / "b.txt").write_text("another one\n")
-        self.table = MapCli(self.cli, folder, reader=self.plugged.uri)
-        assert self.table.init().code == 0
+        self._operator()
+        policies = sorted({job.policy for job in JOBS})
+        self.tables = {policy: self._table(policy) for policy in policies}
         self.challenge()
+
+    def _operator(self) -> None:
+        """Settings of a platform operator whom nobody reaches."""
+        key = stored_key("card-15-session").public_key()
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+        path = self.folder / "operator.toml"
+        path.write_text(f'url = "http://127.0.0.1:9"\ntoken = "t"\nkey = """{pem}"""\n')
+        path.chmod(0o600)
+
+    def _table(self, policy: str) -> MapCli:
+        """A new map under this policy."""
+        folder = self.folder / policy
+        folder.mkdir()
+        made = MapCli(self.cli, folder, policy, actor=ACTORS.get(policy, "terminal-1"))
+        evidence = ("--evidence-db", str(self.folder / "evidence.db")) if policy == "kyc" else ()
+        words = ("map", "init", *made.place, "--policy", policy, "--trust", "test", *evidence)
+        done = self.cli(*words)
+        assert done.code == 0, done.err
+        return made
 
     def challenge(self) -> None:
         """A login challenge in a file."""
@@ -150,7 +207,6 @@ class PinBench:
         self.plugged = PluggedCard(load_card("hanako"))
         self.plugged.card.sleep = None
         self.seen = Commands(self.plugged)
-        self.table.reader = self.plugged.uri
 
     def run(self, attempt: Attempt) -> Outcome:
         """One command, under one fault. The fault is gone afterwards."""
@@ -159,21 +215,26 @@ class PinBench:
         before, asked, presented = dict(card.tries()), len(self.cli.questions), self.seen.presented
         entries = [*attempt.entries, *([attempt.new] if attempt.job.asks_new else [])]
         typed = [*entries, attempt.new, *["0000"] * 5] if attempt.typed else None
+        text = attempt.job.words.replace("FOLDER", str(self.folder))
         words = [
-            *attempt.job.words.replace("FOLDER", str(self.folder)).split(), "--json",
+            *text.replace("READER", self.plugged.uri).split(), "--json",
             *(["--last-try"] if attempt.last_try else []),
         ]  # fmt: skip
+        pins = entries if entries and not attempt.typed else None
         try:
-            result = self._command(words, entries if entries and not attempt.typed else None, typed)
+            result = self._command(attempt.job, words, pins, typed)
         finally:
             card.faults = []
         entered = len(self.cli.questions) - asked if attempt.typed else len(entries)
         return Outcome(result, before, dict(card.tries()), self.seen.presented - presented, entered)
 
-    def _command(self, words: list[str], pins: list[str] | None, typed: list[str] | None) -> Result:
+    def _command(
+        self, job: PinJob, words: list[str], pins: list[str] | None, typed: list[str] | None
+    ) -> Result:
+        reader = ("--reader", self.plugged.uri)
         if words[0] == "map":
-            return self.table(*words[1:], pins=pins, typed=typed)
-        return self.cli(*words, "--reader", self.plugged.uri, pins=pins, typed=typed)
+            return self.tables[job.policy](*words[1:], *reader, pins=pins, typed=typed)
+        return self.cli(*words, *reader, pins=pins, typed=typed)
 
     def close(self) -> None:
         self.plugged.eject()
