@@ -5,12 +5,27 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
-from secret_card import CARD, NUMBER, PINS, WRONG
-from secret_runs import hits, marks_of, run, run_one
+from jpki.card import Card
+from jpki.card_map import PinKind
+from jpki.emulator import VirtualConnection, load_card
+from jpki.synth import SynthPki
+from jpki.testing.platform_server import PlatformServer
+from jpki_cli.clicks import Tree
+from jpki_cli.tree import TREE
+from secret_card import ADDRESS, CARD, NAME, NUMBER, PINS, WRONG
+from secret_runs import Run, hits, marks_of, run, run_one
 
 
 @pytest.fixture
@@ -25,7 +40,17 @@ LOGIN = f"{MAP} --purpose login --actor terminal-1"
 RECORDS = f"{MAP} --purpose records --actor terminal-1"
 ENTRY = "--db map.gate.db --key-file map.gate --policy entry --trust test"
 GATE = f"{ENTRY} --purpose enter --actor gate-1"
+KYC = "--db map.kyc.db --key-file map.kyc --policy kyc --trust test"
+CUSTOMER = f"{KYC} --purpose latest-info --actor web-1 --key sign"
+EVIDENCE = "--evidence-db map.evidence.db"
+KEPT = f"{KYC} {EVIDENCE} --reference C-81 --at LATER"
+ITEMS = "--item name --item address"
+OPERATOR = "--platform operator.toml --at LATER"
+WHO = f"--document {NUMBER} --pseudonym {NUMBER}"
 MAP_RUNS = [
+    run("map policy check --policy city-id --json --debug"),
+    run(f"map policy explain --policy kyc --operation resolve --actor {NUMBER} --debug", exit=1),
+    run("map policy diff city-id kyc --debug"),
     run(f"map init {MAP}"),
     run(f"map enrol {LOGIN}", PINS["sign"]),
     run(f"map enrol {LOGIN} --json --debug", PINS["sign"], exit=1),
@@ -35,8 +60,16 @@ MAP_RUNS = [
     run(f"map link {RECORDS} --kind sign-auth --key auth", PINS["sign"], PINS["auth"]),
     run(f"map resolve {LOGIN} --json", PINS["auth"]),
     run(f"map resolve {LOGIN} --receiver {NUMBER} --json --debug", PINS["auth"], exit=1),
-    run(f"map suspend {MAP} --actor staff-1 --document {NUMBER} --pseudonym {NUMBER}", exit=1),
+    run(f"map refresh {RECORDS} --json --debug", PINS["auth"], PINS["sign"], exit=1),
+    run(f"map refresh {RECORDS} --debug", PINS["auth"], WRONG["auth"] + "AB", exit=4),
+    run(f"map suspend {MAP} --actor staff-1 {WHO}", exit=1),
+    run(f"map suppress {MAP} --actor staff-1 {WHO} --json --debug", exit=1),
+    run(f"map close {MAP} --actor staff-1 {WHO} --json --debug", exit=1),
+    run(f"map consent list {MAP} --actor staff-1 {WHO} --json --debug", exit=1),
+    run(f"map consent due {MAP} --actor staff-1 --document 2026-1 --json --debug"),
     run(f"map consent give {LOGIN} --item {NUMBER} --debug", PINS["sign"], exit=1),
+    run(f"map consent withdraw {LOGIN} --json --debug", PINS["auth"]),
+    run(f"map consent give {LOGIN} --debug", PINS["sign"]),
     run(f"map disclose {RECORDS}", PINS["auth"]),
     run(f"map disclose {RECORDS} --json", PINS["auth"]),
     run(f"map challenge {MAP} --purpose login --operation resolve --out c.json"),
@@ -48,6 +81,33 @@ MAP_RUNS = [
     run("map ledger checkpoint --db map.db --key-file map.keys --out kept.json"),
     run("map rotate --db map.db --key-file map.keys --json --debug"),
     run(f"map erase {RECORDS} --json", PINS["auth"]),
+]
+KYC_RUNS = [
+    run(f"map init {KYC} {EVIDENCE}"),
+    run(f"map enrol {KYC} --purpose identity-proofing --actor web-1", PINS["sign"]),
+    run(f"map consent give {CUSTOMER} {ITEMS} --debug", PINS["sign"]),
+    run(
+        f"map latest-info {CUSTOMER} --reveal attributes {ITEMS} {OPERATOR} --debug",
+        PINS["sign"],
+        shows="name person",
+    ),
+    run(
+        f"map latest-info {CUSTOMER} --reveal attributes --item name {OPERATOR} --json --debug",
+        PINS["sign"],
+        shows="name",
+    ),
+    run(
+        f"map latest-info {CUSTOMER} --reveal attributes {OPERATOR} --json --debug",
+        PINS["sign"],
+        exit=1,
+    ),
+    run(
+        f"map evidence keep {KEPT} --ends 2027-03-31T00:00:00Z --actor web-1 --debug", PINS["sign"]
+    ),
+    run(f"map evidence show {KEPT} --actor staff-1 --document 2026-1 --out kept.json --debug"),
+    run(f"map evidence purge --db map.kyc.db --key-file map.kyc {EVIDENCE} --json --debug"),
+]
+GATE_RUNS = [
     run(f"map init {ENTRY}"),
     run(f"map enrol {GATE} --bind-card --debug", PINS["text"], PINS["auth"]),
     run(f"map resolve {GATE} --proof tap --json --debug"),
@@ -55,15 +115,52 @@ MAP_RUNS = [
 ]
 
 
-def test_the_map(card_file: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def operator(card_file: Path, tmp_path: Path) -> Iterator[None]:
+    """A platform operator that knows the person, and ``operator.toml`` to ask it."""
+    with Card(VirtualConnection(load_card(str(card_file)))) as card:
+        card.pins.verify(PinKind.SIGN, bytearray(PINS["sign"], "ascii"))
+        sign = card.jpki.certificate("sign")
+    with PlatformServer(SynthPki()) as server:
+        server.know(sign, info={"name": NAME, "address": ADDRESS}, consented=["name", "address"])
+        key = load_der_public_key(server.key)
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+        path = tmp_path / "operator.toml"
+        path.write_text(f'url = "{server.url}"\nkey = """{pem}"""\n', encoding="utf-8")
+        path.chmod(0o600)
+        yield
+
+
+def test_every_command_is_run() -> None:
+    """A new command that is not among them fails here."""
+
+    def verbs(tree: Tree, *noun: str) -> Iterator[str]:
+        for name, below in tree.items():
+            if isinstance(below, Mapping):
+                yield from verbs(below, *noun, name)
+            else:
+                yield " ".join((*noun, name))
+
+    known = TREE["map"]
+    assert isinstance(known, Mapping)
+    run = [one.command for one in (*MAP_RUNS, *KYC_RUNS, *GATE_RUNS)]
+    missing = [v for v in verbs(known, "map") if not any(c.startswith(f"{v} ") for c in run)]
+    assert missing == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("runs", [MAP_RUNS, KYC_RUNS, GATE_RUNS], ids=["map", "kyc", "gate"])
+def test_a_life_in_a_map(card_file: Path, tmp_path: Path, operator: None, runs: list[Run]) -> None:
     """Nothing of the person is shown, logged, or stored in the clear."""
     marks = marks_of(card_file)
-    for one, lang in zip(MAP_RUNS, itertools.cycle(["en", "ja"]), strict=False):
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat(timespec="seconds")
+    dated = [replace(one, command=one.command.replace("LATER", later)) for one in runs]
+    for one, lang in zip(dated, itertools.cycle(["en", "ja"]), strict=False):
         code, out, err, log = run_one(one, card_file, tmp_path, lang)
         assert code == one.exit, (one.command, err)
-        for text in (out, err, log):
+        for text, shows in ((out, one.shows), (err, frozenset()), (log, frozenset())):
             # Four digits of a hash are no PIN.
-            assert hits(re.sub("[0-9a-f]{32,}", "", text), marks, frozenset()) == [], one.command
+            assert hits(re.sub("[0-9a-f]{32,}", "", text), marks, shows) == [], one.command
         stored = b"".join(path.read_bytes() for path in tmp_path.glob("map.*")).decode("latin-1")
         lasting = {group: forms for group, forms in marks.items() if group != "pins"}
         assert hits(stored, lasting, frozenset()) == [], one.command
