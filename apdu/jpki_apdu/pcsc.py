@@ -364,7 +364,7 @@ def _pause(api: Scard, context: int, states: _States, left: float) -> None:
 
 def _readable(states: _States) -> list[ReaderState]:
     return [
-        ReaderState(name, bool(state & PRESENT), bool(state & EXCLUSIVE), atr)
+        ReaderState(name, bool(state & PRESENT), bool(state & EXCLUSIVE), atr, state >> 16 & 0xFFFF)
         for name, (state, atr) in states.items()
     ]
 

@@ -28,12 +28,17 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class ReaderState:
-    """One PC/SC reader. ``busy``: a program holds it for itself alone. ``atr`` may be empty."""
+    """One PC/SC reader. ``busy``: a program holds it for itself alone. ``atr`` may be empty.
+
+    ``events``: cards put in and taken out so far, modulo 65536; 0 where PC/SC does not count.
+    Two looks that differ in nothing else saw two cards, or one that was out in between.
+    """
 
     name: str
     card_present: bool
     busy: bool = False
     atr: bytes = b""
+    events: int = 0
 
 
 def register_scheme(scheme: str, opener: Opener) -> None:

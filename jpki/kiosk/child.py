@@ -19,7 +19,6 @@ from typing import Any, Final, Protocol
 from jpki.kiosk.machine import Signal
 
 _log = logging.getLogger(__name__)
-_START: Final = 15.0  # seconds in which a process has to be ready
 _FAREWELL: Final = 2.0  # seconds in which it may let go of its card by itself
 
 
@@ -39,16 +38,18 @@ class Access:
     token: str = field(repr=False)
 
 
-Listener = Callable[[Report], None]
+Listener = Callable[[Report | Access], None]
 
 
 class Child(Protocol):
     """One process, good for one presentation."""
 
-    def begin(self, uri: str, token: str, listener: Listener) -> Access:
-        """Begin with the card behind ``uri``; ``listener`` is called from another thread.
+    def begin(self, uri: str, token: str, listener: Listener) -> None:
+        """Begin with the card behind ``uri``, and do not wait for it.
 
-        Raises OSError if the process is gone.
+        ``listener`` is called from another thread: with an Access as soon as the page can ask,
+        with what the process reports, at its end with WORKER_LOST. Raises OSError if it is
+        gone already.
         """
         ...
 
@@ -68,20 +69,28 @@ class ChildProcess:
             bufsize=0,
             start_new_session=True,  # Ctrl-C reaches the terminal, which ends its process
         )
+        self._lock = threading.Lock()
         self._port: int | None = None
-        self._ready = threading.Event()
+        self._token = ""
         self._listener: Listener | None = None
+        self._silent = False  # nothing more will be heard of it
         self._reader = threading.Thread(target=self._listen, name="kiosk-child", daemon=True)
         self._reader.start()
-        self._send(settings)
+        try:
+            self._send(settings)
+        except OSError:
+            self.end()
+            raise
 
-    def begin(self, uri: str, token: str, listener: Listener) -> Access:
+    def begin(self, uri: str, token: str, listener: Listener) -> None:
         """As the Protocol has it."""
-        self._listener = listener
-        self._send({"uri": uri, "token": token})
-        if not self._ready.wait(_START) or self._port is None:
-            raise BrokenPipeError("the process of the presentation did not start")
-        return Access(self._port, token)
+        with self._lock:
+            if self._silent:
+                raise BrokenPipeError
+            self._send({"uri": uri, "token": token})
+            self._listener, self._token = listener, token
+            if self._port is not None:
+                listener(Access(self._port, token))
 
     def end(self) -> None:
         """As the Protocol has it."""
@@ -106,16 +115,22 @@ class ChildProcess:
 
     def _listen(self) -> None:
         while (members := self._read_line()) is not None:
-            if isinstance(members.get("port"), int):
-                self._port = members["port"]
-                self._ready.set()
-            else:
-                self._tell(_report(members))
-        self._ready.set()  # at its end nobody waits for it any longer
-        self._tell(Report(Signal.WORKER_LOST))
+            with self._lock:
+                self._take(members)
+        with self._lock:
+            self._silent = True
+            self._tell(Report(Signal.WORKER_LOST))
 
-    def _tell(self, report: Report | None) -> None:
-        if report is not None and self._listener is not None:
+    def _take(self, members: dict[str, Any]) -> None:
+        port, report = members.get("port"), _report(members)
+        if isinstance(port, int):
+            self._port = port
+            self._tell(Access(port, self._token))
+        elif report is not None:
+            self._tell(report)
+
+    def _tell(self, report: Report | Access) -> None:
+        if self._listener is not None:
             self._listener(report)
 
     def _read_line(self) -> dict[str, Any] | None:

@@ -45,6 +45,7 @@ class Signal(StrEnum):
     IDLE = "idle"  # no answer of the person for too long
     TOO_LONG = "too_long"  # the presentation as a whole takes too long
     LEFT = "left"  # the card was not taken in time
+    FORGOTTEN = "forgotten"  # nor long after: what came of the visit is no longer shown
     READER_LOST = "reader_lost"
     READER_FOUND = "reader_found"
     BROKEN = "broken"  # what the terminal needs does not work
@@ -68,6 +69,7 @@ def _table() -> Mapping[tuple[State, Signal], State]:
         (_S.READER_LOST, _E.READER_FOUND): _S.WAITING,
         (_S.CARD_LEFT, _E.CARD_OUT): _S.WAITING,
         (_S.CARD_LEFT, _E.SWAPPED): _S.CARD_PRESENT,
+        (_S.CARD_LEFT, _E.FORGOTTEN): _S.CARD_LEFT,
     }
     for state in IN_PRESENTATION:
         rows |= {
@@ -100,12 +102,15 @@ def _table() -> Mapping[tuple[State, Signal], State]:
 
 TRANSITIONS: Final = _table()
 """Every change there is. What is not listed does not happen: the signal is ignored."""
+PIN_UNKNOWN: Final = "pin_unknown"
+"""How a presentation ended whose process went while a PIN was under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds. ``idle``: for an answer of the person; ``total``: for a presentation;
-    ``left``: after the end, before the alarm for a forgotten card."""
+    """Seconds. ``idle``: for an answer of the person; ``total``: for a presentation, and from
+    the alarm on, as long as its outcome is still shown; ``left``: after the end, before the
+    alarm for a forgotten card."""
 
     idle: float = 60.0
     total: float = 300.0
@@ -138,6 +143,8 @@ class Machine:
         self.presentation = 0
         self._since = now  # of this state, or of the last signal that led into it again
         self._begun = now
+        self._pin_given = False  # and nothing was heard since of what became of it
+        self._forgotten = False
 
     def send(self, signal: Signal, now: float, code: str = "") -> Notice | None:
         """Take a signal; the notice of the change, or None where it changes nothing."""
@@ -148,6 +155,10 @@ class Machine:
         if target is State.CARD_PRESENT:
             self.presentation += 1
             self._begun = now
+        if signal is Signal.WORKER_LOST and self._pin_given:
+            code = PIN_UNKNOWN
+        self._pin_given = before is State.PIN and signal is Signal.WORK_BEGUN
+        self._forgotten = signal is Signal.FORGOTTEN
         return Notice(target, before, signal, self.presentation, code or signal.value, now)
 
     def due(self, now: float) -> Signal | None:
@@ -158,6 +169,8 @@ class Machine:
             return Signal.IDLE
         if self.state in TAKE_CARD and now - self._since >= self.limits.left:
             return Signal.LEFT
+        if self._is_shown_still() and now - self._since >= self.limits.total:
+            return Signal.FORGOTTEN
         return None
 
     def next_due(self) -> float | None:
@@ -169,4 +182,10 @@ class Machine:
             times.append(self._since + self.limits.idle)
         if self.state in TAKE_CARD:
             times.append(self._since + self.limits.left)
+        if self._is_shown_still():
+            times.append(self._since + self.limits.total)
         return min(times, default=None)
+
+    def _is_shown_still(self) -> bool:
+        """Whether the alarm goes, and the outcome of the visit is there to be read under it."""
+        return self.state is State.CARD_LEFT and not self._forgotten

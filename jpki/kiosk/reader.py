@@ -57,7 +57,7 @@ class PcscPort:
     def __init__(self, part: str = "") -> None:
         self._part = part.lower()
         self._states: list[ReaderState] = []
-        self._atr = b""
+        self._card: ReaderState | None = None  # the only one, as it was first seen
         self._mark = 0
         self._closed = threading.Event()
 
@@ -72,7 +72,7 @@ class PcscPort:
             self._closed.wait(timeout if before is Sight.BROKEN else 0)
             return Seen(Sight.BROKEN)
         except CardError:  # NoServiceError above all
-            self._states = []
+            self._states, self._card = [], None
             self._closed.wait(min(timeout, _RETRY) if before is Sight.LOST else 0)
             return Seen(Sight.LOST)
         return self._seen()
@@ -92,13 +92,29 @@ class PcscPort:
     def _seen(self) -> Seen:
         mine = self._mine()
         cards = [state for state in mine if state.card_present]
+        before, self._card = self._card, cards[0] if len(cards) == 1 else None
         if not mine:
             return Seen(Sight.LOST)
         if not cards:
             return Seen(Sight.EMPTY)
         if len(cards) > 1:
             return Seen(Sight.SEVERAL)
-        if cards[0].atr != self._atr:
-            self._atr = cards[0].atr
+        if before is not None and not _swapped(before, cards[0]):
+            self._card = before  # as it was first seen: what is counted may come later
+        else:
             self._mark += 1
         return Seen(Sight.CARD, self._mark)
+
+
+def _swapped(before: ReaderState, now: ReaderState) -> bool:
+    """Whether another card lies there than at a look before, or the same one again.
+
+    Cards of one kind have one ATR, and some readers make up a new one whenever a card is
+    powered; so what counts is how many came and went, where that is counted. One more is
+    the same card: a program that connects may see it before it was counted [obs vpcd bed].
+    """
+    if before.name != now.name:
+        return True
+    if before.events or now.events:
+        return (now.events - before.events) % 0x10000 > 1
+    return bool(before.atr and now.atr) and before.atr != now.atr

@@ -64,14 +64,23 @@ def served(
     Raises as ``make_server``.
     """
     server = make_server(app, tls=tls, most=most)
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            server.run([listener])
+        finally:
+            ended.set()
+
     # Not in the main thread: there uvicorn would take the signals, and send them once more.
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield thread
     finally:
         server.should_exit = True
-        thread.join(5)
+        # Not join(): before Python 3.13 a thread whose join() was interrupted counts as ended.
+        ended.wait(5)
 
 
 async def read_body(request: Request, most: int) -> bytearray:

@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -23,6 +23,7 @@ from jpki.kiosk.reader import ReaderPort, Seen, Sight
 
 _log = logging.getLogger(__name__)
 _LOOK: Final = 1.0  # seconds at most between two looks at the reader
+_ATTEMPTS: Final = 2  # at beginning a presentation with a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class View:
 
 Observer = Callable[[View], None]
 Launcher = Callable[[], Child]
-_Happening = tuple[Child, Report] | Seen | str
+_Happening = tuple[Child, Report | Access] | Seen | threading.Thread | str
 _RENEW: Final = "renew"
 
 
@@ -65,6 +66,8 @@ class Terminal:
         self._happenings: queue.SimpleQueue[_Happening | None] = queue.SimpleQueue()
         self._warm: Child | None = None
         self._child: Child | None = None
+        self._attempts = 0  # at beginning this presentation, that are left
+        self._ending: set[threading.Thread] = set()
         self._view = View(State.WAITING, 0)
         self._last: Seen | None = None
         self._closing = threading.Event()
@@ -84,9 +87,11 @@ class Terminal:
         self._closing.set()
         self._port.close()
         self._happenings.put(None)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        watcher, terminal = self._threads
+        if terminal.is_alive():
+            terminal.join()
+        if watcher.is_alive():
+            watcher.join(_LOOK)  # at most: nothing ends a call of PC/SC whose service hangs
 
     def renew(self) -> None:
         """Start the process of the next presentation anew, since its settings changed."""
@@ -115,6 +120,9 @@ class Terminal:
                 self._seen(happening, now)
             elif isinstance(happening, tuple):
                 self._reported(*happening, now)
+            elif isinstance(happening, threading.Thread):
+                self._ending.discard(happening)
+                self._begin_when_free()
             elif happening == _RENEW and self._stale.is_set():  # of several, the first does it
                 self._stale.clear()
                 self._replace_warm()
@@ -123,6 +131,8 @@ class Terminal:
         self._end()
         if self._warm is not None:
             self._warm.end()
+        for thread in self._ending:
+            thread.join()
 
     def _next(self) -> _Happening | None:
         due = self._machine.next_due()
@@ -153,8 +163,16 @@ class Terminal:
         elif before is not Sight.SEVERAL:  # of two cards, the one left behind is not meant
             self._signal(Signal.CARD_IN, now)
 
-    def _reported(self, child: Child, report: Report, now: float) -> None:
-        if child is self._child:  # what another says is about a presentation that is over
+    def _reported(self, child: Child, report: Report | Access, now: float) -> None:
+        if child is not self._child:
+            return  # what another says is about a presentation that is over
+        waits = self._machine.state is State.CARD_PRESENT  # nobody was asked anything yet
+        if isinstance(report, Access):
+            self._show(replace(self._view, access=report))
+        elif report.signal is Signal.WORKER_LOST and waits and self._attempts:
+            self._show(replace(self._view, access=None))
+            self._end()  # and another begins
+        else:
             self._signal(report.signal, now, report.code)
 
     def _signal(self, signal: Signal, now: float, code: str = "") -> None:
@@ -166,38 +184,47 @@ class Terminal:
         """Show a change of state, and let a process begin or end with it."""
         begins = notice.state is State.CARD_PRESENT
         stays = notice.state in IN_PRESENTATION or notice.signal in (Signal.FINISHED, Signal.LEFT)
-        access = self._view.access if stays else None
+        access = self._view.access if stays and not begins else None
+        self._show(View(notice.state, notice.presentation, notice.code, access))
+        if begins or not stays:
+            self._end()
         if begins:
-            self._end()
-            access = self._begin()
-        self._view = View(notice.state, notice.presentation, notice.code, access)
-        self._observer(self._view)  # before a process ends: nobody waits for that
-        if begins and access is None:
-            self._signal(Signal.WORKER_LOST, self._clock())
-        elif not begins and not stays:
-            self._end()
+            self._attempts = _ATTEMPTS
+            self._begin_when_free()
         if self._warm is None:
             self._warm_up()
 
-    def _begin(self) -> Access | None:
+    def _show(self, view: View) -> None:
+        self._view = view
+        self._observer(view)
+
+    def _begin_when_free(self) -> None:
+        """Begin, unless a process before still has to end: it may let go of its card by
+        cutting the power, whichever card lies there now."""
+        wanted = self._machine.state is State.CARD_PRESENT and self._child is None
+        if wanted and not self._ending and not self._begin():
+            self._signal(Signal.WORKER_LOST, self._clock())
+
+    def _begin(self) -> bool:
         """Begin with the process that waits; if that one has died, with a new one."""
-        for _ in range(2):
+        while self._attempts:
+            self._attempts -= 1
             if self._warm is None:
                 self._warm_up()
-            child, self._warm = self._warm, None
-            if child is None:
-                return None
-            self._child = child
+            self._child, self._warm = self._warm, None
+            if self._child is None:
+                return False
+            heard = partial(self._heard, self._child)
             try:
-                return child.begin(
-                    self._port.uri(), secrets.token_urlsafe(32), partial(self._heard, child)
-                )
+                self._child.begin(self._port.uri(), secrets.token_urlsafe(32), heard)
             except OSError:
-                _log.exception("the process of a presentation did not begin")
+                _log.warning("a process that waited for a card had ended; another begins")
                 self._end()
-        return None
+            else:
+                return True
+        return False
 
-    def _heard(self, child: Child, report: Report) -> None:
+    def _heard(self, child: Child, report: Report | Access) -> None:
         self._happenings.put((child, report))
 
     def _replace_warm(self) -> None:
@@ -212,6 +239,15 @@ class Terminal:
             _log.exception("no process could be started for the next presentation")
 
     def _end(self) -> None:
+        """End the process of a presentation. Nobody waits for it but the next one."""
         child, self._child = self._child, None
-        if child is not None:
+        if child is None:
+            return
+
+        def end() -> None:
             child.end()
+            self._happenings.put(thread)
+
+        thread = threading.Thread(target=end, name="kiosk-end", daemon=True)
+        self._ending.add(thread)
+        thread.start()

@@ -220,3 +220,12 @@ def test_change(scard: FakeScard) -> None:
 
     scard.on_wait = pull_out
     assert wait_for_change(known, None) == [ReaderState(ACS, False), ReaderState(SCM, False)]
+
+
+def test_a_card_swapped_for_its_like_between_two_looks(scard: FakeScard) -> None:
+    """PC/SC counts cards in the upper half of the state [PCSC winscard.h]."""
+    scard.readers = {ACS: (0x0003_0000 | PRESENT, ATR)}
+    known = list_readers()
+    assert known == [ReaderState(ACS, True, False, ATR, 3)]
+    scard.readers[ACS] = (0x0005_0000 | PRESENT, ATR)
+    assert wait_for_change(known, 0) == [ReaderState(ACS, True, False, ATR, 5)]

@@ -6,10 +6,13 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from jpki.kiosk.machine import State
-from jpki.kiosk.terminal import Terminal, View
+from jpki.kiosk.terminal import View
 
 ORIGIN = "http://127.0.0.1:9"
 PATIENCE = 20.0
@@ -45,7 +48,22 @@ class Views:
         return None
 
 
-def ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
+def eventually(check: Callable[[], bool]) -> bool:
+    """Whether it comes to that, with some patience."""
+    until = time.monotonic() + PATIENCE
+    while not (done := check()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return done
+
+
+class Shows(Protocol):
+    """A terminal, or one in another process."""
+
+    @property
+    def view(self) -> View: ...
+
+
+def ask(terminal: Shows, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
     access = terminal.view.access
     assert access is not None
     asked = {"Origin": ORIGIN, "X-Presentation": access.token}
@@ -56,7 +74,7 @@ def ask(terminal: Terminal, path: str, body: object = None, **headers: str) -> t
         connection.request(method, path, None if body is None else json.dumps(body), asked)
         reply = connection.getresponse()
         if reply.headers.get_content_type() == "text/event-stream":
-            return reply.status, reply.fp.readline()
+            return reply.status, reply.readline()
         return reply.status, reply.read()
     finally:
         connection.close()

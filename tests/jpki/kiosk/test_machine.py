@@ -32,6 +32,7 @@ class Orders(RuleBasedStateMachine):
         self.now = 0.0
         self.machine = Machine(LIMITS)
         self.begun = 0
+        self.last = Signal.REPAIRED  # that changed something
 
     @rule(signal=st.sampled_from(Signal), code=st.sampled_from(["", "issued"]))
     def happens(self, signal: Signal, code: str) -> None:
@@ -41,6 +42,7 @@ class Orders(RuleBasedStateMachine):
         assert self.machine.state is (expected or before)
         assert (notice is None) == (expected is None)
         if notice is not None:
+            self.last = signal
             assert (notice.before, notice.state, notice.signal) == (before, expected, signal)
             self.begun += notice.state is State.CARD_PRESENT
             assert notice.presentation == self.begun
@@ -59,12 +61,17 @@ class Orders(RuleBasedStateMachine):
         assert due is not None
         notice = self.machine.send(due, self.now)
         assert notice is not None
+        self.last = due
         assert notice.state in (State.TIMED_OUT, State.CARD_LEFT)
 
     @invariant()
     def limits_count_only_where_they_mean_something(self) -> None:
         waits = self.machine.next_due() is not None
-        assert waits == (self.machine.state in IN_PRESENTATION | TAKE_CARD)
+        state = self.machine.state
+        if state is State.CARD_LEFT:
+            assert waits == (self.last is not Signal.FORGOTTEN)
+        else:
+            assert waits == (state in IN_PRESENTATION | TAKE_CARD)
 
 
 TestOrders = Orders.TestCase
@@ -131,3 +138,42 @@ def test_an_alarm_ends_when_the_card_is_taken() -> None:
     for now, signal in zip(itertools.count(), steps, strict=False):
         assert machine.send(signal, now) is not None
     assert machine.state is State.WAITING
+
+
+def test_a_card_left_for_an_hour() -> None:
+    """The alarm goes on; what came of the visit is shown as long as a visit may take."""
+    machine = Machine(LIMITS)
+    for now, signal in enumerate([Signal.CARD_IN, Signal.FINISHED, Signal.LEFT]):
+        assert machine.send(signal, float(now)) is not None
+    assert machine.due(21.9) is None
+    assert machine.due(22.0) is Signal.FORGOTTEN
+    notice = machine.send(Signal.FORGOTTEN, 22.0)
+    assert notice is not None
+    assert notice.state is State.CARD_LEFT
+    assert (machine.next_due(), machine.due(3600.0)) == (None, None)
+    assert machine.send(Signal.CARD_OUT, 3600.0) is not None
+    assert machine.state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [
+        ([], "worker_lost"),
+        ([Signal.CHOICE_WANTED, Signal.WORK_BEGUN], "worker_lost"),
+        ([Signal.PIN_WANTED], "worker_lost"),
+        ([Signal.PIN_WANTED, Signal.WORK_BEGUN], "pin_unknown"),
+        ([Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.CHOICE_WANTED], "worker_lost"),
+        (
+            [Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.CHOICE_WANTED, Signal.WORK_BEGUN],
+            "worker_lost",
+        ),
+    ],
+)
+def test_a_process_that_goes_while_a_pin_is_under_way(signals: list[Signal], code: str) -> None:
+    """Nobody can say then whether it used a try, and that is what is said."""
+    machine = Machine(LIMITS)
+    for signal in [Signal.CARD_IN, *signals]:
+        assert machine.send(signal, 0.0) is not None
+    notice = machine.send(Signal.WORKER_LOST, 0.0)
+    assert notice is not None
+    assert (notice.state, notice.code) == (State.DONE, code)

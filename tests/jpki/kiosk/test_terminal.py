@@ -19,12 +19,12 @@ from jpki.kiosk.machine import Limits, Signal, State
 from jpki.kiosk.reader import Seen, Sight
 from jpki.kiosk.server.app import server_app
 from jpki.kiosk.slot import VirtualSlot
-from jpki.kiosk.terminal import Terminal
+from jpki.kiosk.terminal import Terminal, View
 from jpki.open import emulated_card
 from jpki.open_kiosk import MODULE
 from process_memory import children
 from server_half import TOKEN, Town, serving, town
-from terminal_views import ORIGIN, Views, ask
+from terminal_views import ORIGIN, Views, ask, eventually
 
 
 class FakeChild:
@@ -36,11 +36,11 @@ class FakeChild:
         self.listener: Listener | None = None
         self.ended = 0
 
-    def begin(self, uri: str, token: str, listener: Listener) -> Access:
+    def begin(self, uri: str, token: str, listener: Listener) -> None:
         if self._broken:
             raise BrokenPipeError
         self.listener = listener
-        return Access(1, token)
+        listener(Access(1, token))
 
     def end(self) -> None:
         self.ended += 1
@@ -86,8 +86,15 @@ class Bed:
 
     @property
     def child(self) -> FakeChild:
-        """The process of the presentation under way: the one before the warm one."""
-        return self.made[-2]
+        """The process of the presentation under way."""
+        return [child for child in self.made if child.listener is not None][-1]
+
+    def begun(self) -> View:
+        """A card was seen: shown at once, and again with the process that was begun."""
+        assert self.views.until(State.CARD_PRESENT).access is None
+        view = self.views.until(State.CARD_PRESENT)
+        assert view.access is not None
+        return view
 
     def __enter__(self) -> Bed:
         return self
@@ -100,8 +107,7 @@ class Bed:
 def test_from_card_to_card() -> None:
     with Bed() as bed:
         bed.slot.show(Sight.CARD)
-        view = bed.views.until(State.CARD_PRESENT)
-        assert view.access is not None
+        view = bed.begun()
         bed.child.say(Signal.PIN_WANTED)
         bed.views.until(State.PIN)
         bed.child.say(Signal.FINISHED, "issued")
@@ -149,7 +155,20 @@ def test_what_the_reader_shows(
 def test_a_process_that_ends_without_a_word() -> None:
     with Bed() as bed:
         bed.slot.show(Sight.CARD)
-        bed.views.until(State.CARD_PRESENT)
+        bed.begun()
+        bed.child.say(Signal.CHOICE_WANTED)
+        bed.child.say(Signal.WORKER_LOST)
+        assert bed.views.until(State.DONE).code == "worker_lost"
+
+
+def test_a_process_that_ends_before_it_asked_anything() -> None:
+    """Whoever put the card down does not notice, unless the second one ends as well."""
+    with Bed() as bed:
+        bed.slot.show(Sight.CARD)
+        first = bed.begun()
+        bed.child.say(Signal.WORKER_LOST)
+        again = bed.begun()
+        assert again.presentation == first.presentation
         bed.child.say(Signal.WORKER_LOST)
         assert bed.views.until(State.DONE).code == "worker_lost"
 
@@ -164,12 +183,12 @@ def test_a_process_that_does_not_begin() -> None:
 def test_the_word_of_an_old_process_changes_nothing() -> None:
     with Bed() as bed:
         bed.slot.show(Sight.CARD, 1)
-        bed.views.until(State.CARD_PRESENT)
+        bed.begun()
         old = bed.child
         bed.slot.show(Sight.EMPTY)
         bed.views.until(State.WAITING)
         bed.slot.show(Sight.CARD, 2)
-        bed.views.until(State.CARD_PRESENT)
+        bed.begun()
         old.say(Signal.FINISHED, "issued")
         bed.child.say(Signal.PIN_WANTED)
         bed.views.until(State.PIN)
@@ -179,14 +198,14 @@ def test_the_word_of_an_old_process_changes_nothing() -> None:
 def test_nobody_answers_and_nobody_takes_the_card() -> None:
     with Bed(Limits(idle=0.05, total=60, left=0.05)) as bed:
         bed.slot.show(Sight.CARD)
-        bed.views.until(State.CARD_PRESENT)
+        bed.begun()
         child = bed.child
         child.say(Signal.PIN_WANTED)
         assert bed.views.until(State.TIMED_OUT).access is None
         bed.views.until(State.CARD_LEFT)
-        assert child.ended == 1
         bed.slot.show(Sight.EMPTY)
         bed.views.until(State.WAITING)
+    assert child.ended == 1
 
 
 def test_a_thousand_cards_leave_nothing_behind() -> None:
@@ -194,13 +213,13 @@ def test_a_thousand_cards_leave_nothing_behind() -> None:
         threads, handles = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for mark in range(1, 1001):
             bed.slot.show(Sight.CARD, mark)
-            bed.views.until(State.CARD_PRESENT)
-            ending = [Signal.FINISHED, Signal.WORKER_LOST, Signal.CANCELLED][mark % 3]
-            bed.child.say(ending)
+            bed.begun()
+            bed.child.say(Signal.CHOICE_WANTED)
+            bed.child.say([Signal.FINISHED, Signal.WORKER_LOST, Signal.CANCELLED][mark % 3])
             bed.views.until(State.DONE)
             bed.slot.show(Sight.EMPTY)
             bed.views.until(State.WAITING)
-        assert threading.active_count() == threads
+        assert eventually(lambda: threading.active_count() == threads)
         assert len(os.listdir("/proc/self/fd")) == handles
         assert len(bed.made) == 1001
 
