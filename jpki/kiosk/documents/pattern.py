@@ -23,9 +23,9 @@ _INK: Final = (0.45, 0.62, 0.72)
 
 def draw_pattern(canvas: Canvas, width: float, height: float, word: str, font: str) -> None:
     """Cover a page (points) with the pattern; ``word`` appears on copies of it."""
-    _define(canvas, _FINE, _FINE_STEPS, _FINE_SIDE)
-    _define(canvas, _COARSE, _COARSE_STEPS, _COARSE_SIDE)
-    _tile(canvas, _FINE, width, height)
+    _define(canvas, _FINE, _FINE_STEPS, _FINE_SIDE, width)
+    _define(canvas, _COARSE, _COARSE_STEPS, _COARSE_SIDE, width)
+    _tile(canvas, _FINE, height)
     canvas.saveState()
     text = canvas.beginText()
     text.setTextRenderMode(7)  # the glyphs become the clipping path
@@ -37,12 +37,14 @@ def draw_pattern(canvas: Canvas, width: float, height: float, word: str, font: s
     canvas.drawText(text)
     canvas.setFillGray(1)
     canvas.rect(0, 0, width, height, stroke=0, fill=1)
-    _tile(canvas, _COARSE, width, height)
+    _tile(canvas, _COARSE, height)
     canvas.restoreState()
 
 
-def _define(canvas: Canvas, name: str, steps: int, side: float) -> None:
-    canvas.beginForm(name, 0, 0, _TILE, _TILE)
+def _define(canvas: Canvas, name: str, steps: int, side: float, width: float) -> None:
+    """A row of tiles as wide as the page, under that name."""
+    tile = f"{name}-tile"
+    canvas.beginForm(tile, 0, 0, _TILE, _TILE)
     canvas.setFillColorRGB(*_INK)
     gap = _TILE / steps
     for row in range(steps):
@@ -50,12 +52,19 @@ def _define(canvas: Canvas, name: str, steps: int, side: float) -> None:
         for column in range(steps):
             canvas.rect(column * gap + shift, row * gap, side, side, stroke=0, fill=1)
     canvas.endForm()
+    canvas.beginForm(name, 0, 0, width, _TILE)
+    _repeat(canvas, tile, int(width / _TILE) + 1, _TILE, 0)
+    canvas.endForm()
 
 
-def _tile(canvas: Canvas, name: str, width: float, height: float) -> None:
-    for row in range(int(height / _TILE) + 1):
-        for column in range(int(width / _TILE) + 1):
-            canvas.saveState()
-            canvas.translate(column * _TILE, row * _TILE)
-            canvas.doForm(name)
-            canvas.restoreState()
+def _tile(canvas: Canvas, row: str, height: float) -> None:
+    canvas.saveState()
+    _repeat(canvas, row, int(height / _TILE) + 1, 0, _TILE)
+    canvas.restoreState()
+
+
+def _repeat(canvas: Canvas, name: str, count: int, across: float, up: float) -> None:
+    """Draw a form ``count`` times, each moved on by so many points."""
+    for _ in range(count):
+        canvas.doForm(name)
+        canvas.translate(across, up)
