@@ -16,7 +16,7 @@ from jpki.kiosk.documents.contents import DocumentKind
 from jpki.kiosk.documents.issuing import Issuer
 from jpki.kiosk.records import MemoryRecords, ResidentRecord, SealRecord, TaxRecord
 from jpki.kiosk.scripted import ScriptedDesk
-from jpki.kiosk.server.half import Answer, Errand, ServerHalf, ServerHalfError
+from jpki.kiosk.server.half import Answer, Errand, PromptHalf, ServerHalf, ServerHalfError
 from jpki.kiosk.server.local import PURPOSES, LocalServer, Office
 from jpki.kiosk.server.tickets import TicketDesk
 from jpki.kiosk.visit import Visit
@@ -64,7 +64,7 @@ class Town:
     tickets: TicketDesk = field(default_factory=TicketDesk)
     line: ServerLine = ServerLine.ON
 
-    def half(self, terminal: str = TERMINAL) -> ServerHalf:
+    def half(self, terminal: str = TERMINAL) -> PromptHalf:
         """The server half for a terminal."""
         office = Office(town_issuer(), self.records, FEES)
         return _BehindLine(
@@ -127,7 +127,7 @@ class Town:
 
 
 class _BehindLine:
-    """A ServerHalf as a terminal reaches it: over a line that can be slow or cut."""
+    """A PromptHalf as a terminal reaches it: over a line that can be slow or cut."""
 
     def __init__(self, town: Town, half: ServerHalf) -> None:
         self._town = town
@@ -137,6 +137,10 @@ class _BehindLine:
         """As the Protocol has it."""
         self._town.cross_line()
         return self._half.challenge(errand)
+
+    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+        """None: the line may take its time."""
+        return None
 
     def present(self, errand: Errand, response: Response) -> Answer:
         """As the Protocol has it."""
