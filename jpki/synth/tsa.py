@@ -95,6 +95,15 @@ def _elements(data: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Stamping:
+    """Whose stamp it is: the certificate of the authority's key, with issuer (DN) and serial."""
+
+    certificate: bytes = field(repr=False)
+    issuer: bytes
+    serial: int
+
+
 def time_stamp_answer(request: bytes, at: datetime, *, damage_signature: bool = False) -> bytes:
     """TimeStampResp to ``request`` saying ``at``; badDataFormat to what is no request."""
     try:
@@ -106,8 +115,18 @@ def time_stamp_answer(request: bytes, at: datetime, *, damage_signature: bool = 
     return der.sequence(der.sequence(der.integer(0)), token)
 
 
-def time_stamp_token(asked: StampRequest, at: datetime, *, damage_signature: bool = False) -> bytes:
-    """The token alone: ContentInfo with SignedData over a TSTInfo."""
+def time_stamp_token(
+    asked: StampRequest,
+    at: datetime,
+    *,
+    damage_signature: bool = False,
+    by: Stamping | None = None,
+) -> bytes:
+    """The token alone: ContentInfo with SignedData over a TSTInfo.
+
+    ``by``: another certificate of the same key, of an authority below a CA.
+    """
+    by = by or Stamping(tsa_certificate(), tsa_name(), SERIAL)
     info = der.sequence(
         der.integer(1),
         der.oid(POLICY),
@@ -116,13 +135,13 @@ def time_stamp_token(asked: StampRequest, at: datetime, *, damage_signature: boo
         der.generalized_time(at),
         asked.nonce,
     )
-    attributes = _attributes(info)
+    attributes = _attributes(info, by.certificate)
     signature = sign(stored_key("tsa"), der.set_of(*attributes))
     if damage_signature:
         signature = signature[:-1] + bytes([signature[-1] ^ 1])
     signer = der.sequence(
         der.integer(1),
-        der.sequence(tsa_name(), der.integer(SERIAL)),
+        der.sequence(by.issuer, der.integer(by.serial)),
         _SHA256,
         der.tlv(0xA0, b"".join(sorted(attributes))),
         signature_algorithm(stored_key("tsa")),
@@ -132,15 +151,15 @@ def time_stamp_token(asked: StampRequest, at: datetime, *, damage_signature: boo
         der.integer(3),
         der.set_of(_SHA256),
         der.sequence(der.oid(_TST_INFO), der.explicit(0, der.octet_string(info))),
-        der.explicit(0, tsa_certificate()) if asked.certificate else b"",
+        der.explicit(0, by.certificate) if asked.certificate else b"",
         der.set_of(signer),
     )
     return der.sequence(der.oid(_SIGNED_DATA), der.explicit(0, signed_data))
 
 
-def _attributes(info: bytes) -> list[bytes]:
+def _attributes(info: bytes, certificate: bytes) -> list[bytes]:
     """Signed attributes: content type, digest, and which certificate signs (RFC 5816)."""
-    own_hash = der.octet_string(hashlib.sha256(tsa_certificate()).digest())
+    own_hash = der.octet_string(hashlib.sha256(certificate).digest())
     values = {
         _CONTENT_TYPE: der.oid(_TST_INFO),
         _MESSAGE_DIGEST: der.octet_string(hashlib.sha256(info).digest()),

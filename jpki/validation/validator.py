@@ -7,6 +7,7 @@ A validator is loaded once (roots, CRLs, OCSP answers) and then asked many times
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -189,6 +190,22 @@ class Validator:
         )
         family = None if anchor is None else anchor.family
         return self._ask(named, anchor, family, self._moment(None))
+
+    def status_below(self, certificate: Certificate, issuer: Certificate, at: datetime) -> Check:
+        """The ``revocation`` check as of ``at`` of a certificate that is not JPKI's (a time stamp
+        authority's), below an ``issuer`` that the caller believes.
+
+        Under the same policy as a holder's, from lists alone: no responder is asked about others.
+        """
+        if self._mode is RevocationMode.NONE:
+            return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
+        if self._verifier is None and self._trust.environment is Environment.PRODUCTION:
+            return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
+        anchor = Anchor(issuer, issuer.public_key, issuer.ski or b"", None, 0)
+        moment = replace(self._moment(None), at=at)  # newer lists tell of it, too
+        listed = self._crls.check(certificate, anchor, moment)
+        finding = decide(self._preference, listed, [])
+        return Check("revocation", finding.outcome, finding.code, finding.values)
 
     def anchor_of(self, certificate: Certificate) -> Anchor | None:
         """The root that issued the certificate by name and key id (to ask OCSP, for one)."""

@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
 from jpki.errors import CertificateError
 from jpki.validation.path import check_validity
+from jpki.validation.policy import RevocationMode
 from jpki.validation.validator import Validator
 from jpki.verdict import Check, Outcome, Verdict
 from jpki.verifying.issued import IssuerKey
 from jpki.verifying.material import TrustMaterial, ValidationOptions
+
+# Reasons of a revocation that leave the stamps from before it valid [RFC3161 4].
+_HARMLESS: Final = frozenset(
+    {"unspecified", "affiliation_changed", "superseded", "cessation_of_operation"}
+)
 
 
 class Judge:
@@ -97,6 +104,26 @@ class Judge:
         if self._named is not None and self._known_by_name:
             return self._by_name(self._named, at or self.now)
         return self._validator(at).validate(der, family=self.family, chain=chain)
+
+    def stamp_status(self, path: Sequence[Certificate], at: datetime) -> Check:
+        """Whether a time stamp authority was in force ``at`` the time it stamped.
+
+        ``path``: its certificate, then each issuer up to what the caller trusts, of which nothing
+        is asked. The policy is the signer's: ``leaf`` asks about the first alone. A revocation
+        counts from its date if its reason says that the key is not to blame; else every stamp
+        falls with it [RFC3161 4].
+        """
+        validator, found = self._validator(None), Check("revocation", Outcome.VALID, "trusted")
+        leaf = self._options.revocation is RevocationMode.LEAF
+        below = path[:-1][:1] if leaf else path[:-1]
+        for certificate, issuer in zip(below, path[1:], strict=False):
+            found = validator.status_below(certificate, issuer, at)
+            later = found.code == "revoked_later"
+            if later and found.values["reason"] not in _HARMLESS:
+                found = replace(found, outcome=Outcome.INVALID, code="revoked")
+            if found.outcome is not Outcome.VALID:
+                break
+        return found
 
     @property
     def _known_by_name(self) -> bool:

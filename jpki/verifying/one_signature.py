@@ -13,7 +13,7 @@ from jpki.certificate.certificate import Certificate
 from jpki.errors import CertificateError
 from jpki.signing.proof import HASHES, signature_fits
 from jpki.validation.times import rfc3339
-from jpki.verdict import Check, Outcome
+from jpki.verdict import Check, Outcome, Verdict
 from jpki.verifying.document import SignatureVerdict
 from jpki.verifying.judge import Judge
 from jpki.verifying.signer_info import (
@@ -25,7 +25,7 @@ from jpki.verifying.signer_info import (
     read_signer_info,
     signing_time,
 )
-from jpki.verifying.timestamp import StampFinding, check_stamp
+from jpki.verifying.timestamp import StampFinding, check_stamp, stamp_check
 
 Digests = Mapping[str, bytes]
 """Hash name to digest of the content."""
@@ -80,12 +80,8 @@ class _OneSigner:
             return SignatureVerdict(self.number, tuple(self.checks), subject)
         self.checks += [self._signature(found), self._signer(found)]
         stamp = self._stamp()
-        verdict = self.judge.certificate(
-            found.der,
-            chain=[certificate.der for certificate in self.certificates],
-            at=stamp.time if stamp and stamp.trusted else None,
-        )
-        self.checks += [*verdict.checks, _time(claimed, stamp)]
+        verdict, time = self._judged(found, claimed, stamp)
+        self.checks += [*verdict.checks, time]
         stamped = rfc3339(stamp.time) if stamp and stamp.time else None
         subject = {**verdict.subject, **subject, "stamped_at": stamped}
         return SignatureVerdict(self.number, tuple(self.checks), subject, found.der)
@@ -153,6 +149,31 @@ class _OneSigner:
         if bound:
             return Check("signer", Outcome.VALID, "signer_bound")
         return Check("signer", Outcome.INVALID, "signer_other")
+
+    def _judged(
+        self, certificate: Certificate, claimed: datetime | None, stamp: StampFinding | None
+    ) -> tuple[Verdict, Check]:
+        """The certificate as of the time of the signature, and what that time rests on.
+
+        A stamp of an authority of which it is not known whether it was in force counts for
+        nothing. If the signature is good without it, that is all; if only with it, nobody can
+        tell.
+        """
+        time, at = _time(claimed, stamp), None if stamp is None else stamp.time
+        if stamp is None or at is None or not stamp.trusted:
+            return self._verdict(certificate, None), time
+        status, then = self.judge.stamp_status(stamp.path, at), self._verdict(certificate, at)
+        if status.outcome in (Outcome.VALID, Outcome.NOT_RUN) or time.outcome is Outcome.INVALID:
+            return then, time
+        plain = self._verdict(certificate, None)
+        decisive = then.outcome is Outcome.VALID and plain.outcome is not Outcome.VALID
+        unknown = status.outcome is Outcome.CANNOT_TELL
+        judged = then if decisive and unknown else plain
+        return judged, stamp_check(status, time, decisive=decisive)
+
+    def _verdict(self, certificate: Certificate, at: datetime | None) -> Verdict:
+        chain = [one.der for one in self.certificates]
+        return self.judge.certificate(certificate.der, chain=chain, at=at)
 
     def _stamp(self) -> StampFinding | None:
         tokens = self.info.unsigned.get(TIME_STAMP)

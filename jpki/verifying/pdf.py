@@ -30,7 +30,7 @@ from jpki.verifying.pdf_reading import (
     unpadded,
 )
 from jpki.verifying.sources import read_certificates, read_file
-from jpki.verifying.timestamp import check_stamp
+from jpki.verifying.timestamp import check_stamp, stamp_check
 
 ADOBE, PADES = "/adbe.pkcs7.detached", "/ETSI.CAdES.detached"
 _KNOWN = (ADOBE, PADES)
@@ -156,8 +156,9 @@ def _stamp_verdict(
     stamp = check_stamp(unpadded(one.contents), covered, judge.tsa)
     if stamp.fault is not None:
         return SignatureVerdict(number, (*checks, Check(name, Outcome.INVALID, stamp.fault)))
-    values = {"stamped": rfc3339(stamp.time) if stamp.time else "-"}
-    outcome = Outcome.VALID if stamp.trusted else Outcome.NOT_RUN
-    code = "document_stamped" if stamp.trusted else "stamp_authority_unknown"
-    check = Check(name, outcome, code, values)
-    return SignatureVerdict(number, (*checks, check), {"stamped_at": values["stamped"]})
+    stamped = rfc3339(stamp.time) if stamp.time else "-"
+    check = Check(name, Outcome.NOT_RUN, "stamp_authority_unknown", {"stamped": stamped})
+    if stamp.trusted and stamp.time is not None:
+        status = judge.stamp_status(stamp.path, stamp.time)
+        check = stamp_check(status, Check(name, Outcome.VALID, "document_stamped", check.values))
+    return SignatureVerdict(number, (*checks, check), {"stamped_at": stamped})

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A time stamp token to an answer: over what, when, by whom. Source: [RFC3161 2.4.2], [RFC5816].
 
-A stamp counts only if it reaches an authority the caller trusts. Whether that authority's own
-certificate was revoked is not asked: its list belongs to whoever runs it.
+A stamp counts only if it reaches an authority the caller trusts; whether that one was revoked is
+asked of the lists the caller gives (:meth:`Judge.stamp_status`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from jpki.errors import CertificateError
 from jpki.signing.algorithms import Scheme
 from jpki.signing.proof import signature_fits
 from jpki.signing.timestamp import TST_INFO, TimestampError, Token, read_token
+from jpki.verdict import Check, Outcome
 from jpki.verifying.signer_info import (
     CONTENT_TYPE,
     MESSAGE_DIGEST,
@@ -38,11 +39,17 @@ _LONGEST: Final = 6  # certificates from an authority to a root
 @dataclass(frozen=True, slots=True)
 class StampFinding:
     """``time``: what the stamp says, if it can be read. ``fault``: why it is no stamp of this
-    signature (a code), or None. ``trusted``: it leads to an authority the caller trusts."""
+    signature (a code), or None. ``path``: the authority's certificate and each issuer, up to one
+    the caller trusts; empty where it leads to none."""
 
     time: datetime | None
     fault: str | None = None
-    trusted: bool = False
+    path: tuple[Certificate, ...] = field(default=(), repr=False)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it leads to an authority the caller trusts."""
+        return bool(self.path)
 
 
 def check_stamp(data: bytes, stamped: bytes, anchors: Sequence[bytes]) -> StampFinding:
@@ -54,6 +61,21 @@ def check_stamp(data: bytes, stamped: bytes, anchors: Sequence[bytes]) -> StampF
         return _check(token, info, stamped, certificates, anchors)
     except (TimestampError, der.DerError):
         return StampFinding(None, "stamp_form")
+
+
+def stamp_check(status: Check, time: Check, *, decisive: bool = False) -> Check:
+    """What ``time`` becomes when the authority's own ``status`` is known.
+
+    ``decisive``: without the stamp the signature would not be good. Then what is not known of
+    the authority is not known of the signature; else its stamp is merely not relied on.
+    """
+    values = {**time.values, **status.values, "status": status.code}
+    if status.outcome is Outcome.INVALID:
+        return Check(time.name, Outcome.INVALID, "stamp_revoked", values)
+    if status.outcome is not Outcome.CANNOT_TELL:
+        return time
+    outcome = Outcome.CANNOT_TELL if decisive else Outcome.NOT_RUN
+    return Check(time.name, outcome, "stamp_status_unknown", values)
 
 
 def _check(
@@ -75,7 +97,7 @@ def _check(
         return StampFinding(token.time, "stamp_signature")
     if names_certificate(info, own) is not True or not _may_stamp(own):
         return StampFinding(token.time, "stamp_certificate")
-    return StampFinding(token.time, None, _leads(own, certificates, anchors, token.time))
+    return StampFinding(token.time, None, _path(own, certificates, anchors, token.time))
 
 
 def _content_fits(token: Token, info: SignerInfo) -> bool:
@@ -103,23 +125,24 @@ def _may_stamp(certificate: Certificate) -> bool:
     return critical and certificate.extended_key_usage == _TIME_STAMPING
 
 
-def _leads(
+def _path(
     own: Certificate, others: Sequence[Certificate], anchors: Sequence[bytes], at: datetime
-) -> bool:
-    """Whether the authority is an anchor, or one stands over it, all of them in force then."""
-    at_hand, current = list(others), own
+) -> tuple[Certificate, ...]:
+    """The authority and who stands over it up to an anchor, all valid then; empty without."""
+    at_hand, path = list(others), [own]
     for _ in range(_LONGEST):
+        current = path[-1]
         if not current.not_before <= at <= current.not_after:
-            return False
+            return ()
         if current.der in anchors:
-            return True
+            return tuple(path)
         issuers = [one for one in at_hand if _issued(current, one)]
         if not issuers:
-            return False
+            return ()
         anchored = [one for one in issuers if one.der in anchors]
-        current = (anchored or issuers)[0]
-        at_hand.remove(current)
-    return False
+        path.append((anchored or issuers)[0])
+        at_hand.remove(path[-1])
+    return ()
 
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:
