@@ -12,7 +12,7 @@ from jpki.validation.named import AskedAbout
 from jpki.validation.ocsp import parse_ocsp
 from jpki.validation.ocsp_client import OcspClient, OcspUnavailableError
 from jpki.validation.ocsp_request import OcspQuestion, question_about
-from jpki.validation.ocsp_store import OcspAnswer, OcspStore, ocsp_miss
+from jpki.validation.ocsp_store import KnownResponders, OcspAnswer, OcspStore, ocsp_miss
 from jpki.validation.policy import Preference
 from jpki.validation.times import Moment
 from jpki.validation.trust import Anchor
@@ -34,7 +34,8 @@ class OcspSource:
         preference: Preference,
         in_force: InForce,
     ) -> None:
-        self._held = OcspStore(answers)
+        self._known = KnownResponders()
+        self._held = OcspStore(answers, self._known)
         self._client = client
         self._preference = preference
         self._in_force = in_force
@@ -54,7 +55,9 @@ class OcspSource:
             self._preference,
             crl,
             self._held.check(certificate, anchor, moment, cleared),
-            lambda answer: OcspStore([answer]).check(certificate, anchor, moment, cleared),
+            lambda answer: OcspStore([answer], self._known).check(
+                certificate, anchor, moment, cleared
+            ),
         )
 
 

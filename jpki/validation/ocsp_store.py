@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from jpki.certificate import extensions
-from jpki.certificate.certificate import Certificate, parse_certificate
+from jpki.certificate.certificate import Certificate, PublicKey, parse_certificate
 from jpki.certificate.kinds import Environment
 from jpki.errors import CertificateError, RevocationDataError
 from jpki.validation.algorithms import key_allowed, signature_fits
 from jpki.validation.findings import Dated, Finding, Source, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
 from jpki.validation.ocsp import BasicAnswer, SingleAnswer, parse_ocsp
+from jpki.validation.ocsp_reader import OcspReader
 from jpki.validation.path import signed_by
 from jpki.validation.times import Moment, rfc3339
 from jpki.validation.trust import Anchor
@@ -47,6 +48,8 @@ _RESPONDER_CRITICAL: Final = frozenset(
         extensions.OCSP_NO_CHECK,
     }
 )
+# Certificates of responders that are kept.
+_MAX_DELEGATES: Final = 64
 # Whether a responder's certificate without nocheck is shown to be in force.
 Cleared = Callable[[Certificate], bool]
 
@@ -60,6 +63,14 @@ class OcspAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Delegate:
+    """Who answers in a root's place, and the key to prove it."""
+
+    certificate: Certificate
+    key: PublicKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class HeldAnswer:
     """An answer that was read, and the nonce of its request."""
 
@@ -68,7 +79,7 @@ class HeldAnswer:
 
 
 def read_answers(
-    answers: Iterable[bytes | OcspAnswer],
+    answers: Iterable[bytes | OcspAnswer], read: Callable[[bytes], BasicAnswer | str] = parse_ocsp
 ) -> tuple[list[HeldAnswer], list[Finding]]:
     """The answers that can be read; and for each other one, or refusal, that it tells nothing."""
     held: list[HeldAnswer] = []
@@ -76,7 +87,7 @@ def read_answers(
     for item in answers:
         given = item if isinstance(item, OcspAnswer) else OcspAnswer(item)
         try:
-            parsed = parse_ocsp(given.der)
+            parsed = read(given.der)
         except RevocationDataError as error:
             misses.append(ocsp_miss("ocsp_malformed", {"reason": error.values["reason"]}))
             continue
@@ -87,31 +98,102 @@ def read_answers(
     return held, misses
 
 
+class KnownResponders:
+    """What one verifier has found out about responders and the form of their answers.
+
+    Safe to use from several threads: entries are put in whole and never changed.
+    """
+
+    def __init__(self) -> None:
+        self._reader = OcspReader()
+        self._delegates: dict[tuple[bytes, bytes], _Delegate] = {}
+
+    def read(self, data: bytes) -> BasicAnswer | str:
+        """As ``parse_ocsp``."""
+        return self._reader.read(data)
+
+    def delegate(self, certificate_der: bytes, anchor: Anchor) -> _Delegate | None:
+        """A certificate by which the root lets somebody answer in its place; None if it is not
+        one. Of those that are, each is read and its signature checked once."""
+        key = (certificate_der, anchor.certificate.der)
+        known = self._delegates.get(key)
+        if known is not None:
+            return known
+        try:
+            certificate = parse_certificate(certificate_der)
+            found = _Delegate(certificate, certificate.public_key)
+        except CertificateError:
+            return None
+        if not _is_delegate(certificate, anchor):
+            return None
+        if len(self._delegates) >= _MAX_DELEGATES:
+            self._delegates.clear()
+        self._delegates[key] = found
+        return found
+
+
 class OcspStore:
     """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
 
-    def __init__(self, answers: Iterable[bytes | OcspAnswer]) -> None:
-        self._held, self._misses = read_answers(answers)
-
-    def __len__(self) -> int:
-        return len(self._held)
+    def __init__(
+        self, answers: Iterable[bytes | OcspAnswer], known: KnownResponders | None = None
+    ) -> None:
+        self._known = known or KnownResponders()
+        held, self._misses = read_answers(answers, self._known.read)
+        self._by_serial: dict[bytes, list[tuple[HeldAnswer, SingleAnswer]]] = {}
+        for one in held:
+            for single in one.answer.answers:
+                serial = single.cert_id.serial.reveal()
+                self._by_serial.setdefault(serial, []).append((one, single))
 
     def check(
         self, certificate: AskedAbout, anchor: Anchor, moment: Moment, cleared: Cleared
     ) -> list[Finding]:
-        """What each answer says of the certificate; none without any answer."""
+        """What the answers say of the certificate; none without any answer."""
         findings = list(self._misses)
-        for held in self._held:
-            singles = [s for s in held.answer.answers if s.cert_id.is_of(certificate, anchor)]
-            if not singles:
-                findings.append(ocsp_miss("ocsp_other_certificate"))
+        faults: dict[int, str | None] = {}
+        for held, single in self._by_serial.get(certificate.serial.reveal(), ()):
+            if not single.cert_id.is_of(certificate, anchor):
                 continue
-            code = _answer_fault(held, anchor, moment, cleared)
+            if id(held) not in faults:
+                faults[id(held)] = self._fault(held, anchor, moment, cleared)
+            code = faults[id(held)]
             if code is not None:
                 findings.append(ocsp_miss(code))
             else:
-                findings += [judge_single(single, certificate, moment) for single in singles]
+                findings.append(judge_single(single, certificate, moment))
+        if self._by_serial and not faults:
+            findings.append(ocsp_miss("ocsp_other_certificate"))
         return findings
+
+    def _fault(
+        self, held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cleared
+    ) -> str | None:
+        """Why an answer as a whole is not believed, or None."""
+        if (fault := common_fault(held, moment)) is not None:
+            return fault
+        answer = held.answer
+        key: PublicKey | None = anchor.key
+        if not answer.names(anchor.certificate):
+            key = self._delegated(answer, anchor, cleared)
+        if key is None:
+            return "ocsp_responder"
+        fits = signature_fits(key, answer.algorithm, answer.signature, answer.tbs)
+        return None if fits else "ocsp_signature"
+
+    def _delegated(self, answer: BasicAnswer, anchor: Anchor, cleared: Cleared) -> PublicKey | None:
+        """The key in the enclosed certificate of who answers in the root's place, or None:
+        of the answer's time, and in force. Without nocheck a CRL has to say that."""
+        for enclosed in answer.certificates:
+            found = self._known.delegate(enclosed, anchor)
+            if found is None or not answer.names(found.certificate):
+                continue
+            certificate = found.certificate
+            if certificate.not_before <= answer.produced_at <= certificate.not_after and (
+                extensions.OCSP_NO_CHECK in certificate.extensions or cleared(certificate)
+            ):
+                return found.key
+        return None
 
 
 def common_fault(held: HeldAnswer, moment: Moment) -> str | None:
@@ -126,44 +208,8 @@ def common_fault(held: HeldAnswer, moment: Moment) -> str | None:
     return None
 
 
-def _answer_fault(held: HeldAnswer, anchor: Anchor, moment: Moment, cleared: Cleared) -> str | None:
-    """Why an answer as a whole is not believed, or None."""
-    if (fault := common_fault(held, moment)) is not None:
-        return fault
-    answer = held.answer
-    if answer.names(anchor.certificate):
-        fits = signature_fits(anchor.key, answer.algorithm, answer.signature, answer.tbs)
-        return None if fits else "ocsp_signature"
-    responder = _delegated(answer, anchor, cleared)
-    if responder is None:
-        return "ocsp_responder"
-    key = responder.public_key
-    fits = signature_fits(key, answer.algorithm, answer.signature, answer.tbs)
-    return None if fits else "ocsp_signature"
-
-
-def _delegated(answer: BasicAnswer, anchor: Anchor, cleared: Cleared) -> Certificate | None:
-    """The enclosed certificate that the root lets answer in its place, or None."""
-    for enclosed in answer.certificates:
-        try:
-            certificate = parse_certificate(enclosed)
-            certificate.public_key  # noqa: B018 - unusable keys are refused here
-        except CertificateError:
-            continue
-        if answer.names(certificate) and _may_answer(
-            certificate, anchor, answer.produced_at, cleared
-        ):
-            return certificate
-    return None
-
-
-def _may_answer(
-    certificate: Certificate, anchor: Anchor, produced_at: datetime, cleared: Cleared
-) -> bool:
-    """Issued by the very key of the root, for OCSP, in its time, and in force.
-
-    Source: [RFC6960 4.2.2.2]. Without nocheck a CRL has to say that it is in force.
-    """
+def _is_delegate(certificate: Certificate, anchor: Anchor) -> bool:
+    """Issued by the very key of the root, for OCSP [RFC6960 4.2.2.2]."""
     environment = certificate.environment or Environment.CUSTOM
     usage = certificate.key_usage
     return (
@@ -174,8 +220,6 @@ def _may_answer(
         and (usage is None or extensions.DIGITAL_SIGNATURE in usage)
         and not certificate.is_ca
         and not certificate.critical_extensions - _RESPONDER_CRITICAL
-        and certificate.not_before <= produced_at <= certificate.not_after
-        and (extensions.OCSP_NO_CHECK in certificate.extensions or cleared(certificate))
     )
 
 
