@@ -18,6 +18,7 @@ from jpki_apdu.vpcd import VpcdCard, VpcdCardSide
 
 _log = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
+_DIAL: Final = 60.0  # seconds: a process that is only just being started opens its port late
 
 
 class VirtualSlot:
@@ -82,7 +83,7 @@ class VirtualSlot:
         self._changed.notify_all()
 
     def _dial(self, card: VpcdCard, port: int) -> None:
-        side = VpcdCardSide(_HOST, port, card)
+        side = VpcdCardSide(_HOST, port, card, connect_timeout=_DIAL)
         thread = threading.Thread(target=_serve, args=(side, self._stop), daemon=True)
         self._sides.append((side, thread))
         thread.start()

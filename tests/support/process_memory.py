@@ -38,6 +38,14 @@ def handles(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process still; one that only waits to be buried is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def children(pid: int) -> list[int]:
     """Processes that it started and that are there still."""
     found = []

@@ -10,17 +10,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import kiosk_visitor
 from jpki import messages
 from jpki.emulator import ApduTrace, EmulatedCard
 from jpki.kiosk.machine import State
 from jpki.kiosk.terminal import View
 from jpki.testing.virtual_reader import VirtualReader
+from kiosk_page import Kiosk
 from kiosk_terminal import PcscTerminal
-from process_memory import children
+from process_memory import children, is_running
 from terminal_views import ask, eventually
 
 pytestmark = pytest.mark.xdist_group("kiosk-survival")
@@ -226,3 +230,69 @@ def test_the_process_killed_during_verify(place: Place, pin: str, left: int) -> 
     place.terminal.answer(pin="1234")
     place.views.until(State.CHOOSING)
     assert card.tries()[AUTH] == 3
+
+
+class PoweredCard:
+    """A card that says when its power was cut: ``off`` holds after the last command."""
+
+    def __init__(self, card: EmulatedCard) -> None:
+        self._card, self._cut_after = card, -1
+        self._power_off = card.power_off
+        card.power_off = self._cut  # type: ignore[method-assign]
+
+    def _cut(self) -> None:
+        self._cut_after = self._card.apdus
+        self._power_off()
+
+    def off(self) -> bool:
+        return self._cut_after == self._card.apdus
+
+
+@pytest.mark.parametrize("moment", ["pin", "verify", "confirm"])
+def test_the_terminal_killed(
+    reader: VirtualReader, settings: dict[str, Any], tmp_path: Path, moment: str
+) -> None:
+    """SIGKILL: its processes end by themselves, the card loses its power, no file is left."""
+    token, scratch = tmp_path / "token", tmp_path / "scratch"
+    token.write_text(settings["token"], encoding="ascii")
+    scratch.mkdir()
+    card = reader.plug("hanako")
+    powered, left = PoweredCard(card), list[int]()
+    words = ("--server", settings["server"], "--token-file", str(token), "--reader", "pcsc:")
+    environment = {**reader.environment, "TMPDIR": str(scratch), "HOME": str(scratch)}
+
+    def kill() -> None:
+        left.extend(children(kiosk.pid))
+        os.kill(kiosk.pid, signal.SIGKILL)
+
+    def strike(trace: ApduTrace) -> None:
+        if trace.header[1] == VERIFY and trace.lc:
+            kill()
+
+    card.log = strike if moment == "verify" else None
+    with Kiosk(*words, environment=environment) as kiosk, visitor(kiosk) as person:
+        while (said := json.loads(person.stdout.readline()))["kind"] != moment:
+            person.stdin.write(b"\n")
+            if moment == "verify" and said["kind"] == "pin":
+                break
+        if moment != "verify":
+            kill()
+        assert eventually(lambda: bool(left))
+        assert eventually(lambda: not any(is_running(pid) for pid in left))
+        assert eventually(powered.off)
+    assert card.tries()[AUTH] == 3
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
+
+
+@contextmanager
+def visitor(kiosk: Kiosk) -> Iterator[Any]:
+    """Somebody at the page, who goes on when told to."""
+    program = Path(kiosk_visitor.__file__)
+    with subprocess.Popen(
+        [sys.executable, str(program), kiosk.origin, "1234"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+    ) as person:  # fmt: skip
+        try:
+            yield person
+        finally:
+            person.kill()
