@@ -2,8 +2,8 @@
 """Writes requirements/*.txt from pyproject.toml: every package with its version and hashes.
 
 ``runtime.txt``: the core; ``all.txt``: with every optional part; ``dev.txt``: with the development
-tools too (`LOCKED=1 make setup` installs those and nothing else). Asks the package index. Arguments
-are uv's: ``--upgrade`` takes the newest of all.
+tools too; ``fuzz.txt``: the fuzzer. `LOCKED=1 make setup` installs the last two and nothing else.
+Asks the package index. Arguments are uv's: ``--upgrade`` takes the newest of all.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> None:
             subprocess.run(
                 ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--strip-extras",
                  "--python-version", "3.11", "--no-header", "--no-annotate",
+                 *(["--universal"] if name == "fuzz" else []),  # it is not there for all systems
                  *sys.argv[1:], "--output-file", made, source],
                 check=True,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The long run of every fuzz target under atheris, guided by coverage; needs the group ``fuzz``.
 
-FUZZ_SECONDS shortens each target to that time.
+FUZZ_SECONDS shortens each target to that time; the next run goes on from there.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ PARSERS = [name for name, target in TARGETS.items() if target.ours]
 def fuzzed(name: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, str(RUN), name, "--seconds", SECONDS, "--json"],
-        stdout=subprocess.PIPE, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert done.stdout, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 

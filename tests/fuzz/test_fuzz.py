@@ -6,10 +6,15 @@ FUZZ_RUNS: executions of a target. The long run, guided by coverage, is ``tests/
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from fuzz_branches import LEAST, measured
 from fuzz_documents import outcome
 from fuzz_mutations import mutants
 from fuzz_targets import TARGETS
@@ -25,8 +30,36 @@ def test_typed_errors_and_nothing_else(name: str) -> None:
     run, corpus = target.function(), target.corpus()
     assert corpus
     count = RUNS or SHORT.get(name, 1500 if target.ours else 500)
-    for data in mutants(corpus, max(count, len(corpus)), name, target.tokens):
+    for data in mutants(corpus, max(count, len(corpus)), name, target.tokens, target.mutation()):
         run(data)
+
+
+def test_the_corpus_reaches_the_branches_of_our_parsers() -> None:
+    """Of each; the inputs of a long run come on top."""
+    ours = [name for name, target in TARGETS.items() if target.ours]
+    short = {
+        name: (found.percent, found.missing)
+        for name, found in measured(ours).items()
+        if found.percent < LEAST
+    }
+    assert short == {}
+
+
+def test_the_long_run_starts_and_goes_on(tmp_path: Path) -> None:
+    """Its executions are counted; the next run adds what is left, and one more adds nothing."""
+    pytest.importorskip("atheris", reason="no wheel of atheris for this system")
+    told = []
+    for runs in ("300", "500", "500"):
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("run.py")), "vpcd", "--runs", runs,
+             "--seconds", "60", "--json", "--corpus", str(tmp_path)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        told.append(json.loads(done.stdout))
+    assert [one["finding"] for one in told] == [""] * 3
+    assert [one["executions"] >= 300 for one in told] == [True] * 3
+    assert told[0]["executions"] < told[1]["executions"] == told[2]["executions"] >= 500
 
 
 @pytest.mark.parametrize("name", ["cms", "pdf", "xml", "issued"])

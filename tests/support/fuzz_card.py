@@ -3,20 +3,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from dataclasses import replace
 from typing import cast, get_args
 
 from fuzz_targets import FindingError, calls
-from jpki.card import common_ap, licence_records, mf, surface_records, text_records, token
+from jpki.card import (
+    common_ap,
+    jpeg2000,
+    licence_records,
+    mf,
+    png,
+    surface_records,
+    text_records,
+    token,
+)
 from jpki.card import images as pictures
-from jpki.card.cv_certificate import CvChain, parse_cv_certificate, parse_cv_contents
+from jpki.card.cv_certificate import CvChain, key_name, parse_cv_certificate, parse_cv_contents
 from jpki.card.records import Place, record_size
 from jpki_apdu import tlv as ber
 from jpki_apdu import vpcd
 from jpki_apdu.errors import TransportError
 from jpki_apdu.replay import parse_replay
-from jpki_apdu.transcript import parse_trace
+from jpki_apdu.transcript import TRACE, compare, parse_trace
 from vpcd_card import Card
 
 PLACE = Place("fuzz", 0x0001)
@@ -33,10 +44,21 @@ def tlv(data: bytes) -> None:
         if (made.tag, made.value) != (one.tag, one.value):
             raise FindingError("round trip")
 
-    calls(
-        (again, ber.parse_all, lambda raw: ber.parse_all(raw, filler=True), ber.total_length), data
-    )
-    record_size(data)
+    def written(raw: bytes) -> None:
+        """The first bytes as a tag, the rest as its value: refused, or read as they were."""
+        tag, value = int.from_bytes(raw[:3], "big"), raw[3:]
+        made = ber.parse_one(ber.encode(tag, value))
+        if (made.tag, made.value) != (tag, value):
+            raise FindingError("round trip")
+
+    def outside(raw: bytes) -> None:
+        for parse in (ber.parse_one, ber.parse_all):
+            with contextlib.suppress(ValueError):
+                parse(raw, len(raw) + 1)
+                raise FindingError("read past the end")
+
+    every = (outside, ber.parse_all, lambda raw: ber.parse_all(raw, filler=True), ber.total_length)
+    calls((again, written, *every), data)
 
 
 def ef_text(data: bytes) -> None:
@@ -44,7 +66,7 @@ def ef_text(data: bytes) -> None:
         (
             text_records.parse_number, text_records.parse_attributes, text_records.parse_digests,
             text_records.parse_basic_info, text_records.parse_session_key,
-            text_records.parse_ap_key,
+            text_records.parse_ap_key, record_size,
         ),
         data,
     )  # fmt: skip
@@ -98,6 +120,8 @@ def cv_certificate(data: bytes) -> None:
         ),
         data,
     )
+    with contextlib.suppress(ValueError):
+        key_name(data)
 
 
 def images(data: bytes) -> None:
@@ -110,6 +134,9 @@ def images(data: bytes) -> None:
         ),
         data,
     )
+    for examine in (png.examine, jpeg2000.examine):
+        with contextlib.suppress(png.ImageFaultError):
+            examine(data, pictures.MAX_SIDE)
 
 
 class _Peer:
@@ -147,7 +174,18 @@ def vpcd_frames(data: bytes) -> None:
 
 
 def transcripts(data: bytes) -> None:
-    calls((parse_trace,), data)
+    """Read, written again, and compared with itself: what was read comes back."""
+
+    def again(raw: bytes) -> None:
+        trace = parse_trace(raw)
+        rows = [f"# {TRACE}", *map(str, trace.entries), ""]
+        made = parse_trace("\n".join(rows).encode())
+        for lengths in (True, False):
+            if compare(trace, made, lengths=lengths):
+                raise FindingError("round trip")
+            str(compare(trace, replace(trace, entries=trace.entries[1:]), lengths=lengths))
+
+    calls((again,), data)
 
 
 def replays(data: bytes) -> None:

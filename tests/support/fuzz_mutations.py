@@ -1,26 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deterministic mutations of a corpus, where no coverage-guided fuzzer is at hand."""
+"""Deterministic mutations of a corpus: where no coverage-guided fuzzer is at hand, and for one."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
 
+from fuzz_structure import Mutation
+
 LENGTHS = (0, 1, 0x7F, 0x80, 0x81, 0x82, 0x84, 0xFE, 0xFF)
 _MOST = 1 << 16
 
 
 def mutants(
-    corpus: Sequence[bytes], count: int, seed: str, tokens: Sequence[bytes] = ()
+    corpus: Sequence[bytes],
+    count: int,
+    seed: str,
+    tokens: Sequence[bytes] = (),
+    form: Mutation | None = None,
 ) -> Iterator[bytes]:
-    """``count`` inputs: every seed as it is, then mutants; the same for the same ``seed``."""
+    """``count`` inputs: every seed as it is, then mutants; the same for the same ``seed``.
+
+    ``form``: a mutation that keeps the form of an input. Two of three mutants are made by it.
+    """
     dice = random.Random(seed)
     yield from corpus[:count]
     for _ in range(count - len(corpus)):
-        data = bytearray(dice.choice(corpus))
-        for _ in range(dice.choice((1, 1, 1, 2, 4, 8))):
-            _mutate(data, corpus, tokens, dice)
-        yield bytes(data[:_MOST])
+        data = dice.choice(corpus)
+        made = formed(data, corpus, form, dice) if form and dice.randrange(3) else None
+        yield mutated(data, corpus, tokens, dice) if made is None else made
+
+
+def formed(
+    data: bytes, corpus: Sequence[bytes], form: Mutation, dice: random.Random
+) -> bytes | None:
+    """``data`` altered once or a few times by ``form``; None where it has not that form."""
+    made: bytes | None = None
+    for _ in range(dice.choice((1, 1, 1, 1, 2, 3))):
+        again = form(data if made is None else made, corpus, dice)
+        if again is None:
+            break
+        made = again
+    return made if made is None else made[:_MOST]
+
+
+def mutated(
+    data: bytes, corpus: Sequence[bytes], tokens: Sequence[bytes], dice: random.Random
+) -> bytes:
+    """``data`` with a few bytes altered, wherever they stand."""
+    changing = bytearray(data)
+    for _ in range(dice.choice((1, 1, 1, 2, 4, 8))):
+        _mutate(changing, corpus, tokens, dice)
+    return bytes(changing[:_MOST])
 
 
 def _mutate(

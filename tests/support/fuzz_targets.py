@@ -16,6 +16,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+import fuzz_structure
+from fuzz_structure import Mutation
+
 CORPUS: Final = Path(__file__).resolve().parents[2] / "fixtures" / "fuzz"
 
 
@@ -28,7 +31,7 @@ class Target:
     """``run``: module:function, loaded when used. ``seeds``: folders of the corpus.
 
     ``modules``: parsers of ours whose branches it has to reach; none for what mostly runs
-    the code of others.
+    the code of others. ``beside``: functions in them that parse nothing.
     """
 
     name: str
@@ -36,7 +39,9 @@ class Target:
     seeds: tuple[str, ...]
     modules: tuple[str, ...] = ()
     tokens: tuple[bytes, ...] = ()
+    form: str = ""  # of fuzz_structure: the mutation that keeps an input's form
     most: int = 8192  # bytes of an input
+    beside: tuple[str, ...] = ()
 
     @property
     def ours(self) -> bool:
@@ -48,10 +53,19 @@ class Target:
         found: Callable[[bytes], None] = getattr(import_module(module), name)
         return found
 
+    def mutation(self) -> Mutation | None:
+        """What alters an input and keeps its form."""
+        found: Mutation | None = getattr(fuzz_structure, self.form) if self.form else None
+        return found
+
+    def folders(self) -> list[Path]:
+        """Where its seeds are."""
+        every = [CORPUS / seed for seed in (*self.seeds, f"kept/{self.name}")]
+        return [folder for folder in every if folder.is_dir()]
+
     def corpus(self) -> list[bytes]:
         """The seeds, always in the same order."""
-        files = [f for seed in self.seeds for f in sorted((CORPUS / seed).iterdir())]
-        return [f.read_bytes() for f in files]
+        return [f.read_bytes() for folder in self.folders() for f in sorted(folder.iterdir())]
 
 
 _JSON = (b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"1e999", b"\\ud800")
@@ -60,42 +74,53 @@ _TOML = (b"[", b"]", b"[[", b"=", b'"""', b"\n", b"true", b"1e999", b"2026-01-01
 TARGETS: Final[dict[str, Target]] = {
     target.name: target
     for target in (
-        Target("tlv", "fuzz_card:tlv", ("ef",), ("jpki_apdu.tlv",)),
+        Target("tlv", "fuzz_card:tlv", ("ef",), ("jpki_apdu.tlv",), form="elements",
+               beside=("encode",)),
         Target("ef-text", "fuzz_card:ef_text", ("ef",),
-               ("jpki.card.text_records", "jpki.card.records")),
-        Target("ef-surface", "fuzz_card:ef_surface", ("ef",), ("jpki.card.surface_records",)),
-        Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.token",)),
+               ("jpki.card.text_records", "jpki.card.records"), form="elements"),
+        Target("ef-surface", "fuzz_card:ef_surface", ("ef",), ("jpki.card.surface_records",),
+               form="elements"),
+        Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.token",),
+               form="elements", beside=("detect", "availability")),
         Target("ef-licence", "fuzz_card:ef_licence", ("licence",),
-               ("jpki.card.licence_records", "jpki.card.licence_tags", "jpki.card.jis")),
+               ("jpki.card.licence_records", "jpki.card.licence_tags", "jpki.card.jis"),
+               form="elements"),
         Target("cv-certificate", "fuzz_card:cv_certificate", ("ef",),
-               ("jpki.card.cv_certificate",)),
+               ("jpki.card.cv_certificate",), form="elements"),
         Target("images", "fuzz_card:images", ("image",),
                ("jpki.card.png", "jpki.card.jpeg2000")),
-        Target("vpcd", "fuzz_card:vpcd_frames", ("vpcd",)),
+        Target("vpcd", "fuzz_card:vpcd_frames", ("vpcd",), form="frames"),
         Target("transcript", "fuzz_card:transcripts", ("transcript",),
-               ("jpki_apdu.transcript",)),
-        Target("replay", "fuzz_card:replays", ("transcript",)),
+               ("jpki_apdu.transcript",), (), "transcript_lines",
+               beside=("read_text", "why")),
+        Target("replay", "fuzz_card:replays", ("transcript",), (), (), "transcript_lines"),
         Target("certificate", "fuzz_pki:certificates", ("certificate",),
-               ("jpki.certificate.certificate", "jpki.certificate.der", "jpki.certificate.names",
-                "jpki.certificate.extensions", "jpki.certificate.frame")),
+               ("jpki.certificate.certificate", "jpki.certificate.frame"), form="elements"),
+        Target("der", "fuzz_pki:parts", ("der",),
+               ("jpki.certificate.der", "jpki.certificate.extensions", "jpki.certificate.names"),
+               form="elements"),
         Target("certificate-files", "fuzz_pki:certificate_files", ("certificate", "crl")),
-        Target("crl", "fuzz_pki:crls", ("crl",), ("jpki.validation.crl",)),
+        Target("crl", "fuzz_pki:crls", ("crl",), ("jpki.validation.crl",), form="elements",
+               beside=("CrlForm.fits",)),
         Target("crl-columns", "fuzz_pki:crl_columns", ("crl",),
-               ("jpki.validation.crl_index.plain",)),
-        Target("ocsp", "fuzz_pki:ocsp_answers", ("ocsp",), ("jpki.validation.ocsp",)),
-        Target("cms", "fuzz_documents:cms", ("cms",)),
+               ("jpki.validation.crl_index.plain",), form="elements"),
+        Target("ocsp", "fuzz_pki:ocsp_answers", ("ocsp",), ("jpki.validation.ocsp",),
+               form="elements"),
+        Target("cms", "fuzz_documents:cms", ("cms",), form="elements"),
         Target("pdf", "fuzz_documents:pdf", ("pdf",), most=1 << 16),
         Target("xml", "fuzz_documents:xml", ("xml",)),
         Target("issued", "fuzz_documents:issued", ("issued",), most=1 << 17),
-        Target("policy", "fuzz_texts:policy", ("policy",), ("jpki.mapping.policy_file",), _TOML),
-        Target("card-toml", "fuzz_texts:card_file", ("card",), ("jpki.emulator.profile_file",),
-               _TOML),
+        Target("policy", "fuzz_texts:policy", ("policy",),
+               ("jpki.mapping.policy_file", "jpki.mapping.policy_table"), _TOML, "toml_text",
+               beside=("load_policy",)),
+        Target("card-toml", "fuzz_texts:card_file", ("card",),
+               ("jpki.emulator.profile_file", "jpki.emulator.toml_table"), _TOML, "toml_text"),
         Target("presentation", "fuzz_texts:presentation", ("json",), ("jpki.verifying.challenge",),
-               _JSON),
-        Target("json", "fuzz_texts:small_json", ("json",), (), _JSON),
-        Target("http-half", "fuzz_http:server_half", ("http",), (), _JSON),
-        Target("http-page", "fuzz_http:page", ("http",), (), _JSON),
-        Target("http-presentation", "fuzz_http:presentation", ("http",), (), _JSON),
+               _JSON, "json_text", beside=("new_challenge",)),
+        Target("json", "fuzz_texts:small_json", ("json",), (), _JSON, "json_text"),
+        Target("http-half", "fuzz_http:server_half", ("http",), (), _JSON, "http"),
+        Target("http-page", "fuzz_http:page", ("http",), (), _JSON, "http"),
+        Target("http-presentation", "fuzz_http:presentation", ("http",), (), _JSON, "http"),
     )
 }  # fmt: skip
 """Every target by its name."""

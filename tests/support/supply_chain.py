@@ -56,6 +56,7 @@ def lock_inputs() -> dict[str, list[str]]:
         "runtime": sorted(set(core)),
         "all": sorted(set(every)),
         "dev": sorted({*every, *tools}),
+        "fuzz": sorted(told["dependency-groups"]["fuzz"]),
     }
 
 
