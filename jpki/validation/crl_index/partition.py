@@ -74,6 +74,7 @@ class Partition:
         self._keys = _numbers(self._key_octets, facts.width)
         self._proven = bytearray(facts.blocks)
         self._limit = 1 << 8 * facts.width
+        self._count = facts.count
 
     def __len__(self) -> int:
         return self.facts.count
@@ -107,10 +108,12 @@ class Partition:
             return -1
         if not self._proven[block]:
             self._prove(block)
-        begin = block * BLOCK
-        end = min(begin + BLOCK, self.facts.count)
-        at = bisect_left(self._keys, serial, begin, end)
-        return at if at < end and self._keys[at] == serial else -1
+        begin, count, keys = block * BLOCK, self._count, self._keys
+        end = begin + BLOCK
+        if end > count:
+            end = count
+        at = bisect_left(keys, serial, begin, end)
+        return at if at < end and keys[at] == serial else -1
 
     def entry(self, serial: int) -> Entry | None:
         """The entry of a serial, or None. Raises RevocationDataError."""
