@@ -12,7 +12,9 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,7 @@ class Place:
     page: str
     database: Path
     terminal: Program
+    actor: str = "kiosk-07"
 
     def visit(self) -> Program:
         """A person who has put the card down."""
@@ -90,36 +93,42 @@ class Place:
         engine = create_engine(f"sqlite:///{self.database}")
         with engine.connect() as connection:
             rows = connection.execute(
-                text("SELECT operation, outcome FROM ledger WHERE actor = 'kiosk-07' ORDER BY seq")
+                text("SELECT operation, outcome FROM ledger WHERE actor = :actor ORDER BY seq"),
+                {"actor": self.actor},
             ).all()
         engine.dispose()
         return [(row[0], row[1]) for row in rows]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("halves")
-    tls = make_tls(folder, LEFT)
+@contextmanager
+def _two_halves(folder: Path, actor: str, half: list[str], serve: list[str]) -> Iterator[Place]:
+    """Both halves with these further options, each on its host."""
+    tls, token = make_tls(folder, LEFT), str(folder / "token")
     with TwoHosts() as hosts, PcscBed() as bed:
-        bed.run("jpki", "kiosk", "token", "--out", str(folder / "token"))
-        half = Program(
+        bed.run("jpki", "kiosk", "token", "--out", token)
+        server = Program(
             hosts.left, bed, "jpki", "kiosk", "half", "--demo", "--trust", "test", "--json",
-            "--terminal", f"kiosk-07={folder / 'token'}", "--host", LEFT, "--port", "0",
+            "--terminal", f"{actor}={token}", "--host", LEFT, "--port", "0",
             "--tls-cert", str(tls.certificate), "--tls-key", str(tls.key),
-            "--db", f"sqlite:///{folder / 'map.db'}",
+            "--db", f"sqlite:///{folder / 'map.db'}", *half,
         )  # fmt: skip
-        server = half.said()["url"]
         terminal = Program(
             hosts.right, bed, "jpki", "kiosk", "serve", "--trust", "test", "--json",
-            "--server", server, "--token-file", str(folder / "token"), "--ca", str(tls.ca),
-            "--reader", "pcsc:", "--port", "0",
+            "--server", server.said()["url"], "--token-file", token, "--ca", str(tls.ca),
+            "--reader", "pcsc:", "--port", "0", *serve,
         )  # fmt: skip
         try:
             page = terminal.said()["url"]
-            yield Place(hosts, bed, tls, page.rstrip("/"), folder / "map.db", terminal)
+            yield Place(hosts, bed, tls, page.rstrip("/"), folder / "map.db", terminal, actor)
         finally:
             terminal.close()
-            half.close()
+            server.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with _two_halves(tmp_path_factory.mktemp("halves"), "kiosk-07", [], []) as running:
+        yield running
 
 
 def _walk(visitor: Program, until: str) -> None:
@@ -239,3 +248,40 @@ def test_the_terminal_keeps_nothing_of_a_visit(place: Place) -> None:
     assert len(held) > 10_000_000
     assert place.page.encode() in held  # what it does hold is found
     assert [mark for mark in marks if mark in held] == []
+
+
+def _until(done: Callable[[], bool]) -> None:
+    """Wait for what the terminal does by itself."""
+    for _ in range(300):
+        if done():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come about")
+
+
+def test_a_shelter_goes_on_without_its_line(tmp_path: Path) -> None:
+    """A check-in is kept safely while the cable is out, and decided once when it is back."""
+    office, desk, name = tmp_path / "shelter.office", tmp_path / "desk", "shelter-01"
+    add = ("kiosk", "desk", "--office", str(office), "--name", name)
+    subprocess.run(
+        [sys.executable, "-m", "jpki_cli", *add, "--place", "中里小学校", "--out", str(desk)],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    with _two_halves(
+        tmp_path, name, ["--shelter", str(office)], ["--flow", "shelter", "--desk", str(desk)]
+    ) as place:
+        visitor = place.visit()
+        assert _ending(visitor)["code"] == "shelter_checked_in"
+        place.leave(visitor)
+        _until((desk / "ration.json").exists)  # challenges for when the line is down
+        before = place.ledger()
+        place.hosts.unplug()
+        try:
+            visitor = place.visit()
+            assert _ending(visitor)["code"] == "shelter_queued"
+            place.leave(visitor)
+            assert len(list(desk.glob("*.queue"))) == 1
+        finally:
+            place.hosts.plug()
+        _until(lambda: not list(desk.glob("*.queue")))
+        assert place.ledger() == [*before, ("resolve", "resolved")]
