@@ -33,10 +33,10 @@ def respond(
     """Sign ``challenge`` with the key of ``family``; its ``pin`` is presented once and wiped.
 
     An answer with the sign key carries name and address in its certificate. An expired
-    challenge, or one that is not yet issued, is refused before the PIN (ChallengeError
-    ``expired``, ``not_yet_issued``). Raises PinError, TransportError.
+    challenge is refused before the PIN (ChallengeError ``expired``). Raises PinError,
+    TransportError.
     """
-    _demand_in_time(challenge, now)
+    demand_in_time(challenge, now)
     card.pins.verify(_key(family), pin, last_try=last_try)
     return respond_again(card, challenge, now=now, family=family)
 
@@ -48,7 +48,7 @@ def respond_again(
 
     Raises as ``respond``, and SecurityStatusError ``key_needs_pin``; no PIN is presented.
     """
-    _demand_in_time(challenge, now)
+    demand_in_time(challenge, now)
     certificate = card.jpki.certificate("sign" if family is Family.SIGN else "auth")
     signature = card.jpki.authenticate(challenge.signed_text(), _key(family))
     return Response(challenge, certificate, signature)
@@ -58,7 +58,8 @@ def _key(family: Family) -> KeyKind:
     return PinKind.SIGN if family is Family.SIGN else PinKind.AUTH
 
 
-def _demand_in_time(challenge: Challenge, now: datetime) -> None:
+def demand_in_time(challenge: Challenge, now: datetime) -> None:
+    """Refuse a challenge that has expired: ChallengeError ``expired``."""
     if challenge.is_expired(now):
         raise ChallengeError(reason="expired")
 

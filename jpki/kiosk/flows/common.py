@@ -17,7 +17,7 @@ from jpki.mapping.decision import decide
 from jpki.mapping.policy import Operation, Policy, Purpose
 from jpki.mapping.request import Request
 from jpki.verifying.challenge import Challenge
-from jpki.verifying.login import respond, respond_again
+from jpki.verifying.login import demand_in_time, respond, respond_again
 from jpki_apdu.errors import SecurityStatusError
 
 
@@ -107,9 +107,15 @@ def demand_certificate(visit: Visit, family: Family) -> None:
 
 
 def ask_challenge(visit: Visit, server: ServerHalf, errand: Errand) -> Challenge:
-    """A challenge for the errand; the person sees who is waited for. Raises ServerHalfError."""
+    """A challenge for the errand; the person sees who is waited for.
+
+    Raises ServerHalfError, ChallengeError ``expired``: a clock is wrong, here or there, which
+    is said before anybody enters a PIN for nothing.
+    """
     visit.desk.progress("ask_server", 0, 2)
-    return server.challenge(errand)
+    challenge = server.challenge(errand)
+    demand_in_time(challenge, visit.clock())
+    return challenge
 
 
 def login(

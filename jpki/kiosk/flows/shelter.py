@@ -24,7 +24,7 @@ from jpki.kiosk.visit import Close, Ending, Line, Option, Page, Question, Visit
 from jpki.mapping.card_answer import TapEvidence, read_tap
 from jpki.mapping.policy import Policy, Proof
 from jpki.verifying.challenge import Challenge, Response
-from jpki.verifying.login import respond
+from jpki.verifying.login import demand_in_time, respond
 
 _ACTIONS = ("check_in", "leave", "ask", "mark", "name", "forget", "asked")
 _NO_WORD = "–"
@@ -130,6 +130,7 @@ class Shelter:
 
 def answer(visit: Visit, challenge: Challenge, family: Family = Family.AUTH) -> Response:
     """A challenge answered with a certificate and its PIN. Raises as ``common.login`` does."""
+    demand_in_time(challenge, visit.clock())
     demand_certificate(visit, family)
     pin = visit.ask_pin(PinKind.SIGN if family is Family.SIGN else PinKind.AUTH)
     visit.desk.progress("sign", 0, 2)

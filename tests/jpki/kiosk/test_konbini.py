@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -44,12 +45,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     made.bench.close()
 
 
-def _visit(place: Town, card: str, desk: ScriptedDesk, half: ServerHalf | None = None) -> Ending:
+def _visit(
+    place: Town,
+    card: str,
+    desk: ScriptedDesk,
+    half: ServerHalf | None = None,
+    ahead: int = 0,
+) -> Ending:
+    """``ahead``: the clock of the terminal, before the server's (hours)."""
     coins = StubCoins()
     flow = Konbini(half or place.half(), place.bench.policy, coins)
     with open_card(f"virtual:{card}", at=NOW, trust="test").card as opened:
         try:
-            ending = flow.run(Visit(opened, desk, clock=place.bench.clock))
+            ending = flow.run(
+                Visit(opened, desk, clock=lambda: place.bench.clock() + timedelta(hours=ahead))
+            )
         except Exception as error:
             ending = ending_of(error)
     assert coins.balance == (200 if ending.close is Close.DONE else 0)
@@ -144,6 +154,21 @@ def test_the_server_fails(place: Town, call: str, asked: list[str]) -> None:
     half: object = _Half(place.half(), call)
     ending = _visit(place, "hanako", desk, half)  # type: ignore[arg-type]
     assert (ending.close, ending.code) == (Close.FAILED, "server_down")
+    assert desk.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("ahead", "code", "asked"),
+    [
+        (1, "clock", ["document"]),  # nobody enters a PIN for nothing
+        (15 * 365 * 24, "clock", ["document"]),
+        (-1, "issued", ["document", "pin_auth", "fee"]),  # the server decides
+        (-15 * 365 * 24, "issued", ["document", "pin_auth", "fee"]),
+    ],
+)
+def test_the_terminals_clock_is_wrong(place: Town, ahead: int, code: str, asked: list[str]) -> None:
+    desk = _desk()
+    assert _visit(place, "hanako", desk, ahead=ahead).code == code
     assert desk.asked == asked
 
 
