@@ -53,8 +53,10 @@ class Crowd:
                 self.note("signed")
 
     def steal(self, number: int) -> None:
-        """Use the key without a PIN, again and again."""
-        for _ in range(self.visits):
+        """Use the key without a PIN, again and again: VISITS times, and until it was refused."""
+        tries = 0
+        while tries < self.visits or (not self.seen["refused"] and tries < 100 * self.visits):
+            tries += 1
             try:
                 with open_card("pcsc:", wait=20).card as card:
                     card.jpki.authenticate(b"not mine")

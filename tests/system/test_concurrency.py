@@ -41,7 +41,7 @@ def test_one_card_many_hands(
     assert [seen["signed"] for seen in honest] == [3 * VISITS] * 3
     # A thief gets the card only when nothing is open; the others may make it wait.
     assert thief.get("stolen", 0) == 0
-    assert sum(thief.values()) == 3 * VISITS
+    assert sum(thief.values()) >= 3 * VISITS
     assert thief.get("refused", 0) > 0, thief
     # Every presentation was one right VERIFY: no try of the card is gone.
     assert card.tries()["jpki/0018"] == 3
