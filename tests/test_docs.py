@@ -51,17 +51,6 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
     assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
-@pytest.mark.parametrize("lang", ["en", "ja"])
-def test_each_pain_has_a_page_and_a_test(lang: str) -> None:
-    rows = re.findall(
-        r"^\| (\d+) \|.*\]\(([\w-]+\.md)\) \| `(tests/[\w/.]+)` \|$",
-        (ROOT / "docs" / lang / "pains.md").read_text(encoding="utf-8"),
-        re.MULTILINE,
-    )
-    assert [int(number) for number, _, _ in rows] == list(range(1, 22))
-    assert [test for _, _, test in rows if not (ROOT / test).is_file()] == []
-
-
 @pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
 def test_readme_opens_with_the_two_commands(name: str) -> None:
     first = doc_pages.snippets(ROOT / name)[0]

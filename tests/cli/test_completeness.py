@@ -8,11 +8,11 @@ import importlib
 import json
 import pkgutil
 import re
+import shlex
 import string
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -22,7 +22,7 @@ from jsonschema import Draft202012Validator
 import jpki
 import jpki_apdu
 import jpki_cli
-from command_line import Cli
+from command_line import Cli, accepted
 from jpki.errors import PinError
 from jpki.messages import LANGUAGES, has, text
 from jpki_apdu.errors import Coded, StatusWordError
@@ -84,32 +84,10 @@ def test_help_fits_the_terminal(key: str, lang: str) -> None:
 @pytest.mark.parametrize("key", VERBS)
 def test_examples_parse(key: str) -> None:
     """Each example is a call that the command accepts (it is not run)."""
-    import shlex
-
     for line in text(f"example.{key}", "en").split("\n"):
         program, *words = shlex.split(line)
         assert program == "jpki"
-        ctx: click.Context = click.Context(root(), info_name="jpki", obj=_NoSession())
-        command: click.Command = ctx.command
-        while isinstance(command, Group):
-            command.parse_args(ctx, words)
-            name, child, words = command.resolve_command(ctx, _rest(ctx))
-            assert child is not None
-            ctx = click.Context(child, info_name=name, parent=ctx, obj=ctx.obj)
-            command = child
-        command.parse_args(ctx, words)
-
-
-class _NoSession:
-    """Takes the global options and does nothing with them."""
-
-    def __init__(self) -> None:
-        self.given: dict[str, Any] = {}
-
-
-def _rest(ctx: click.Context) -> list[str]:
-    before = getattr(ctx, "_protected_args", None)
-    return [*(before if before is not None else ctx.protected_args), *ctx.args]
+        accepted(words)
 
 
 def test_every_command_is_in_the_documented_table() -> None:

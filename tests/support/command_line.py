@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
+import click
 from jsonschema import Draft202012Validator
 
 from jpki.testing.cards import PluggedCard
 from jpki_cli.app import App
-from jpki_cli.main import run
+from jpki_cli.clicks import Group
+from jpki_cli.main import root, run
 
 NOW = datetime.now(UTC)
 
@@ -143,3 +145,26 @@ class Commands:
     def presented(self) -> int:
         """VERIFY and CHANGE commands with data (count)."""
         return sum(1 for header, lc in self.seen if header[2:4] in ("20", "24", "32") and lc > 0)
+
+
+class _NoSession:
+    """Takes the global options and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {}
+
+
+def accepted(words: list[str]) -> click.Command:
+    """The command that takes ``words`` (without ``jpki``); it is not run. Raises UsageError."""
+    ctx = click.Context(root(), info_name="jpki", obj=_NoSession())
+    command: click.Command = ctx.command
+    while isinstance(command, Group):
+        command.parse_args(ctx, words)
+        before = getattr(ctx, "_protected_args", None)
+        rest = [*(before if before is not None else ctx.protected_args), *ctx.args]
+        name, child, words = command.resolve_command(ctx, rest)
+        assert child is not None
+        ctx = click.Context(child, info_name=name, parent=ctx, obj=ctx.obj)
+        command = child
+    command.parse_args(ctx, words)
+    return command
