@@ -27,6 +27,8 @@ from openssl_speed import verifies_per_second
 
 ROWS = 8192
 """Rows in memory, which are verified again and again where no file is read."""
+MANY = int(os.environ.get("BATCH_ROWS", "10000000"))
+"""Rows of the long batch, whose memory is to be that of a tenth of it."""
 
 
 def _batch() -> pyarrow.RecordBatch:
@@ -118,7 +120,7 @@ def _dask(processes: int) -> Iterator[str]:
 
 def measure(report: _bench.Report, quick: bool) -> None:
     """Ratios to ``openssl speed``; limits are what the plain loop without a verdict leaves."""
-    few, many, rounds = (100_000, 400_000, 5) if quick else (1_000_000, 10_000_000, 15)
+    few, many, rounds = (100_000, 400_000, 5) if quick else (1_000_000, MANY, 15)
     batch = _batch()
     verifier = RowVerifier(bench().setup.validator(), bench().signers)
     ours = _one_core(partial(verify_batch, batch, verifier), rounds)
