@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import assurance
@@ -61,3 +63,30 @@ def test_a_failed_run_is_said() -> None:
     page = assurance.page_of(promise, {"one": result})
     assert "| s | `a.py` | 12,000 | **failed**, reduced, 3 s, 2026-11-21, abc+ |" in page
     assert "not run yet" in assurance.page_of(promise, {})
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        ("<t><testcase/><testcase/></t>", (2, 2, "")),
+        ('<t><testcase><properties><property name="cases" value="70"/>'
+         '<property name="note" value="an old copy"/></properties></testcase></t>',
+         (1, 70, "an old copy")),
+        ('<t><testcase><skipped message="no network"/></testcase><testcase/></t>',
+         (1, 1, "no network")),
+        ('<t><testcase><skipped message="no network"/></testcase></t>', (0, 0, "no network")),
+    ],
+)  # fmt: skip
+def test_what_was_skipped_does_not_count(
+    tmp_path: Path, report: str, expected: tuple[int, int, str]
+) -> None:
+    path = tmp_path / "report.xml"
+    path.write_text(report)
+    assert assurance._counted(path) == expected
+
+
+def test_what_was_not_checked_is_said() -> None:
+    promise = assurance.read_list(ONE + 'tests = ["a.py"]\n')
+    result = Result(False, "full", 0, 0, 3, "2026-11-21T09:00:00+00:00", "abc", "no network")
+    page = assurance.page_of(promise, {"one": result})
+    assert "| 0 | **not checked**, full, 3 s, 2026-11-21, abc; no network |" in page

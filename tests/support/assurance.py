@@ -5,7 +5,9 @@
 environment variables give them their full length. ``python tests/support/assurance.py run`` runs
 the tests of each promise, keeps what came of it in ``docs/assurance.json`` and writes the page;
 ``page`` only writes the page. A test says how many cases it went through with
-``record_property("cases", n)``; one that does not counts as one case.
+``record_property("cases", n)``; one that does not counts as one case. What it says with
+``record_property("note", text)``, or why it was skipped, stands on the page beside the result; a
+promise of which every test was skipped did not pass, it was not checked.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one run of a promise's tests. ``cases``: as they counted."""
+    """What came of one run of a promise's tests. ``tests``: those that ran. ``cases``: as they
+    counted. ``note``: what they said besides, or why they did not run."""
 
     passed: bool
     form: str
@@ -75,6 +78,7 @@ class Result:
     seconds: int
     at: str
     commit: str
+    note: str = ""
 
 
 def read_list(text: str) -> list[Promise]:
@@ -150,8 +154,9 @@ def page_of(promises: Iterable[Promise], results: Mapping[str, Result]) -> str:
 def _said(result: Result | None) -> str:
     if result is None:
         return "not run yet"
-    outcome = "passed" if result.passed else "**failed**"
-    return f"{outcome}, {result.form}, {result.seconds} s, {result.at[:10]}, {result.commit}"
+    outcome = "passed" if result.passed else "**failed**" if result.tests else "**not checked**"
+    said = f"{outcome}, {result.form}, {result.seconds} s, {result.at[:10]}, {result.commit}"
+    return f"{said}; {result.note}" if result.note else said
 
 
 def run_promise(promise: Promise, form: Form) -> Result:
@@ -167,7 +172,7 @@ def run_promise(promise: Promise, form: Form) -> Result:
             cwd=ROOT, env={**os.environ, "ASSURE": "1", **wanted}, stdin=subprocess.DEVNULL,
             check=False,
         )  # fmt: skip
-        tests, cases = _counted(report) if report.exists() else (0, 0)
+        tests, cases, note = _counted(report) if report.exists() else (0, 0, "")
     return Result(
         passed=done.returncode == 0 and tests > 0,
         form=form.value,
@@ -176,17 +181,27 @@ def run_promise(promise: Promise, form: Form) -> Result:
         seconds=round(time.monotonic() - started),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
+        note=note,
     )
 
 
-def _counted(report: Path) -> tuple[int, int]:
-    """Tests in pytest's report, and the cases they say they went through."""
+def _counted(report: Path) -> tuple[int, int, str]:
+    """Tests that ran by pytest's report, the cases they say they went through, and their notes."""
     tests = cases = 0
+    notes: list[str] = []
     for case in ET.parse(report).iter("testcase"):
+        notes += _said_by(case, "note")
+        if (skipped := case.find("skipped")) is not None:
+            notes.append(skipped.get("message", ""))
+            continue
         tests += 1
-        said = [p.get("value", "0") for p in case.iter("property") if p.get("name") == "cases"]
+        said = _said_by(case, "cases")
         cases += sum(map(int, said)) if said else 1
-    return tests, cases
+    return tests, cases, "; ".join(dict.fromkeys(notes))
+
+
+def _said_by(case: ET.Element, name: str) -> list[str]:
+    return [one.get("value", "") for one in case.iter("property") if one.get("name") == name]
 
 
 def _commit() -> str:
