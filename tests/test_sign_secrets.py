@@ -55,6 +55,24 @@ def test_signing(
     assert left == (set() if one.exit else {"signed"})
 
 
+def test_cosigning(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
+    document = tmp_path / "document"
+    document.write_text("a document\n")
+    first = run(f"sign {document} --as cms --detached", PINS["sign"])
+    assert run_one(first, card_file, tmp_path, "en")[0] == 0
+    there = f"sign {document}.p7s --as cms --cosign --content {document} --force"
+    for one in (
+        run(f"{there} --debug", PINS["sign"], shows="person"),
+        run(f"{there} --json --debug", PINS["sign"]),
+        run(f"{there} --debug", WRONG["text"] + "AA", exit=4),
+        run(f"sign {document}.p7s --as cms --cosign --force --debug", PINS["sign"], exit=1),
+    ):
+        code, out, err, log = run_one(one, card_file, tmp_path, "en")
+        assert code == one.exit, err
+        for text, shows in ((out, one.shows), (err, frozenset[str]()), (log, frozenset[str]())):
+            assert hits(text, marks, shows) == [], one.command
+
+
 def test_verifying(card_file: Path, marks: dict[str, list[str]], tmp_path: Path) -> None:
     """A verdict shows the holder to people; as JSON and in the log it names nobody."""
     document, signed = tmp_path / "document", tmp_path / "signed"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of ``jpki sign`` that only PDF or only XML knows."""
+"""The options of ``jpki sign`` that only one format knows: CMS, PDF or XML."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jpki_cli.options import PATH, together
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
+    from jpki.signing.cms_cosign import Cosign
     from jpki.signing.pdf import PdfOptions, VisibleSignature
     from jpki.signing.xml import XmlOptions
 
@@ -20,6 +21,12 @@ PDF_NAMES: Final = (
     "pdf_profile", "field", "visible", "page", "box", "font", "name", "reason", "location"
 )  # fmt: skip
 XML_NAMES: Final = ("form", "with_file")
+CMS_NAMES: Final = ("cosign", "content")
+
+cms_options = together(
+    option("--cosign", is_flag=True),
+    option("--content", metavar="F", type=PATH),
+)
 
 pdf_options = together(
     option("--pdf-profile", metavar="P", type=OneOf("moj", "pades-b", "pades-t", "pades-lt")),
@@ -41,7 +48,7 @@ xml_options = together(
 
 def refuse_of_others(wanted: str, given: Mapping[str, Any]) -> None:
     """Refuse options of another format than ``wanted``, rather than leave them unheard."""
-    for name, names in (("pdf", PDF_NAMES), ("xml", XML_NAMES)):
+    for name, names in (("cms", CMS_NAMES), ("pdf", PDF_NAMES), ("xml", XML_NAMES)):
         if name == wanted:
             continue
         for one in names:
@@ -49,6 +56,19 @@ def refuse_of_others(wanted: str, given: Mapping[str, Any]) -> None:
                 raise UsageFault(
                     "usage_format_option", option="--" + one.replace("_", "-"), format=name
                 )
+
+
+def cms_special(given: Mapping[str, Any]) -> Cosign | None:
+    """One more signature in a CMS that is there, if that is asked for."""
+    from jpki.signing.cms_cosign import Cosign
+
+    if not given["cosign"]:
+        if given["content"]:
+            raise UsageFault("usage_missing", option="--cosign")
+        return None
+    if given["detached"]:
+        raise UsageFault("usage_cosign_form")
+    return Cosign(given["content"])
 
 
 def pdf_special(given: Mapping[str, Any]) -> PdfOptions:

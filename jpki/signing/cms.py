@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jpki import _asn1
+from jpki.signing import cms_cosign
 from jpki.signing.algorithms import HashName
+from jpki.signing.cms_cosign import Cosign, Joined
 from jpki.signing.cms_envelope import write_envelope
 from jpki.signing.document import Made, Prepared, SigningOptions, hash_file, prepare_file
 from jpki.signing.proof import sign_and_check
@@ -28,13 +30,19 @@ class SignedInfo:
 
 
 def prepare(path: Path, options: SigningOptions) -> Prepared:
-    """Size and digest of any file."""
+    """Size and digest of any file; with :class:`Cosign`, of the content of a CMS."""
+    if isinstance(options.special, Cosign):
+        return cms_cosign.prepare(path, options.algorithm.hash, options.special)
     return prepare_file(path, options)
 
 
 def write(prepared: Prepared, signer: DigestSigner, options: SigningOptions, out: BinaryIO) -> Made:
     """Sign the digest that was shown; the content, if it is enclosed, has to have it still."""
     info = sign_info(signer, options, prepared.digest)
+    if isinstance(prepared.special, Joined):
+        algorithm = _asn1.digest_algorithm(info.hash.value)
+        cms_cosign.write(prepared, algorithm, info.certificates, info.signer_info, out)
+        return info.made
     write_signed(out, prepared, [info], detached=options.detached)
     return info.made
 

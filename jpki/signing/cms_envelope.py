@@ -34,14 +34,18 @@ class CmsError(JpkiError):
 class Envelope:
     """A SignedData without its content.
 
-    ``hashes``: OIDs of digestAlgorithms. ``content_type``: OID. ``attached``: whether the
-    content stood inside. ``certificates``, ``signers``: DER as found.
+    ``hashes``: OIDs of digestAlgorithms, ``algorithms``: themselves. ``content_type``: OID.
+    ``attached``: whether the content stood inside. ``certificates``, ``lists`` (of
+    revocations), ``signers``: DER as found.
     """
 
+    version: int
+    algorithms: tuple[bytes, ...]
     hashes: tuple[str, ...]
     content_type: str
     attached: bool
     certificates: tuple[bytes, ...] = field(repr=False)
+    lists: tuple[bytes, ...] = field(repr=False)
     signers: tuple[bytes, ...] = field(repr=False)
 
 
@@ -55,6 +59,8 @@ def write_envelope(
     hashes: Iterable[bytes],
     certificates: Iterable[bytes],
     signers: Iterable[bytes],
+    lists: Iterable[bytes] = (),
+    version: int = 1,
     size: int | None = None,
     content: Callable[[BinaryIO], object] | None = None,
 ) -> None:
@@ -63,8 +69,9 @@ def write_envelope(
     ``hashes``: DER AlgorithmIdentifiers. ``content``: writes exactly ``size`` bytes; both
     None for a detached signature.
     """
-    before = b"\x02\x01\x01" + _tlv(der.SET, b"".join(sorted(set(hashes))))
+    before = bytes((der.INTEGER, 1, version)) + _tlv(der.SET, b"".join(sorted(set(hashes))))
     after = _tlv(_EXPLICIT, b"".join(sorted(set(certificates))))
+    after += _tlv(_CRLS, b"".join(found)) if (found := sorted(set(lists))) else b""
     after += _tlv(der.SET, b"".join(sorted(signers)))
     kind = bytes.fromhex("06092a864886f70d010701")
     octets = b"" if size is None else _head(der.OCTET_STRING, size)
@@ -130,19 +137,23 @@ class _Reading:
         version = der.integer(der.whole(self._element(data), der.INTEGER))
         if version not in (1, 3, 4, 5):
             raise CmsError(reason="version", offset=self._pos)
-        hashes = tuple(_algorithm(raw) for raw in self._list(der.SET, data))
+        algorithms = self._list(der.SET, data)
+        hashes = tuple(algorithm_oid(raw) for raw in algorithms)
         content_type, attached = self._content(data, hashes, begin)
         certificates: tuple[bytes, ...] = ()
         if self._peek(data) == _EXPLICIT:
             certificates = self._list(_EXPLICIT, data)
-        if self._peek(data) == _CRLS:  # never used: whose they are is not ours to judge (52条)
-            self._list(_CRLS, data)
+        lists: tuple[bytes, ...] = ()
+        if self._peek(data) == _CRLS:  # never read: whose they are is not ours to judge (52条)
+            lists = self._list(_CRLS, data)
         signers = self._list(der.SET, data)
         for frame in (data, explicit, info):
             self._leave(frame)
         if self._fill(1):
             raise CmsError(reason="trailing_bytes", offset=self._pos)
-        return Envelope(hashes, content_type, attached, certificates, signers)
+        return Envelope(
+            version, algorithms, hashes, content_type, attached, certificates, lists, signers
+        )
 
     def _content(self, data: _Frame, hashes: tuple[str, ...], begin: Begin) -> tuple[str, bool]:
         frame = self._enter(der.SEQUENCE, data)
@@ -262,6 +273,6 @@ class _Reading:
         return True
 
 
-def _algorithm(raw: bytes) -> str:
-    """The OID of an AlgorithmIdentifier."""
+def algorithm_oid(raw: bytes) -> str:
+    """The OID of an AlgorithmIdentifier (DER). Raises DerError."""
     return der.oid(der.whole(raw).reader().next(der.OBJECT_ID))

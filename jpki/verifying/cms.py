@@ -6,30 +6,22 @@ Source: [RFC5652 5.4-5.6], [RFC5035].
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import io
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
 
 from jpki.certificate.certificate import Certificate
 from jpki.errors import InputFileError
-from jpki.input_file import pieces, reading
+from jpki.input_file import pieces
 from jpki.signing.cms_envelope import ID_DATA, CmsError, Envelope, read_envelope
+from jpki.signing.cms_file import open_cms
 from jpki.signing.document import CHUNK
 from jpki.verdict import Check, Outcome
 from jpki.verifying.document import DocumentFormat, DocumentVerdict, SignatureVerdict, Wanted
 from jpki.verifying.judge import Judge
 from jpki.verifying.one_signature import Digests, check_signer
 from jpki.verifying.signer_info import HASH_OIDS
-
-_ARMOUR: Final = re.compile(
-    rb"\A\s*-----BEGIN (CMS|PKCS7)-----\s(.*?)-----END \1-----\s*\Z", re.DOTALL
-)
-_MAX_ARMOURED: Final = 1 << 28  # bytes; larger ones come as DER, which is streamed
 
 
 def verify_file(wanted: Wanted, judge: Judge) -> DocumentVerdict:
@@ -39,7 +31,7 @@ def verify_file(wanted: Wanted, judge: Judge) -> DocumentVerdict:
     content, CmsError for bytes that are no whole SignedData.
     """
     hashers = _Hashers()
-    with _opened(wanted.path) as source:
+    with open_cms(wanted.path) as source:
         envelope = read_envelope(source, hashers.begin)
     inside = hashers.digests() if envelope.attached else None
     if not envelope.attached and wanted.content is None:
@@ -141,22 +133,3 @@ class _Hashers:
 
 def _names(oids: Iterable[str]) -> list[str]:
     return sorted({HASH_OIDS[oid] for oid in oids if oid in HASH_OIDS})
-
-
-def _opened(path: Path) -> BinaryIO:
-    """The file, or what its armour holds."""
-    with reading(path):
-        file = path.open("rb")
-        head = file.read(1)
-        file.seek(0)
-        if head == b"\x30":
-            return file
-        with file:
-            data = file.read(_MAX_ARMOURED + 1)
-    found = _ARMOUR.match(data) if len(data) <= _MAX_ARMOURED else None
-    if found is None:
-        raise InputFileError(path=str(path), reason="bad_pem")
-    try:
-        return io.BytesIO(base64.b64decode(b"".join(found[2].split()), validate=True))
-    except binascii.Error as exc:
-        raise InputFileError(path=str(path), reason="bad_pem") from exc

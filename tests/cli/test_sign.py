@@ -283,3 +283,48 @@ def test_no_other_key_file(cli: Cli, files: list[Path]) -> None:
     done = cli("sign", str(files[0]), "--as", "cms", "--key-file", str(key))
     assert done.code == 1
     assert "test PKI" in done.err
+
+
+# --- one more signer ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_second_signer(
+    cli: Cli, hanako: PluggedCard, files: list[Path], tmp_path: Path, detached: bool
+) -> None:
+    """A key file signs first, the card beside it; both are judged."""
+    key = tmp_path / "key.pem"
+    key.write_bytes(key_pem())
+    how, content = (["--detached"], ["--content", files[0]]) if detached else ([], [])
+    assert cli("sign", str(files[0]), "--as", "cms", *how, "--key-file", str(key)).code == 0
+    there = files[0].with_name("a.txt.p7s" if detached else "a.txt.p7m")
+    before = there.read_bytes()
+    done = sign(cli, hanako, there, "--as", "cms", "--cosign", *content)
+    assert done.code == 0, done.err
+    assert "signed there already: 1" in done.err
+    made = there.with_name(f"a.txt.cosigned{there.suffix}")
+    found = verify(cli, made, *content, "--json").json
+    assert [one["outcome"] for one in found["document"]["signatures"]] == ["valid", "valid"]
+    assert there.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--as", "cms", "--content", "a.txt"], (2, "usage_missing")),
+        (["--as", "cms", "--cosign", "--detached"], (2, "usage_cosign_form")),
+        (["--as", "xml", "--cosign"], (2, "usage_format_option")),
+        (["b.txt", "--as", "cms", "--cosign", "--content", "a.txt"], (2, "usage_one_content")),
+        (["--as", "cms", "--cosign"], (1, "input_file")),
+    ],
+)
+def test_what_is_no_second_signature(
+    cli: Cli, hanako: PluggedCard, files: list[Path], watch: Watch, words: list[str],
+    code: tuple[int, str],
+) -> None:  # fmt: skip
+    """Refused before the PIN."""
+    seen = watch(hanako)
+    given = [str(files[0].with_name(w)) if w.endswith(".txt") else w for w in words]
+    done = sign(cli, hanako, files[0], *given, "--json")
+    assert (done.code, done.json["code"]) == code
+    assert seen.presented == 0

@@ -16,7 +16,7 @@ from jpki_cli.errors import Exit, failure
 from jpki_cli.options import PATH, card_options, pin_options
 from jpki_cli.render import rfc3339
 from jpki_cli.session import Session
-from jpki_cli.sign_formats import FORMATS, format_options, special, target
+from jpki_cli.sign_formats import FORMATS, before, format_options, special, target
 from jpki_cli.signing_keys import OpenKey, Source, open_key
 from jpki_cli.texts import t
 
@@ -103,7 +103,10 @@ def _targets(sources: Sequence[Path], given: dict[str, Any]) -> tuple[Path, ...]
         raise UsageFault("usage_needs_tsa")
     if given["detached"] and given["as_"] not in ("cms", "xml"):
         raise UsageFault("usage_detached")
-    made = [target(source, given["as_"], detached=given["detached"]) for source in sources]
+    if given["content"] and len(sources) > 1:
+        raise UsageFault("usage_one_content")
+    how = {"detached": given["detached"], "cosign": given["cosign"]}
+    made = [target(source, given["as_"], **how) for source in sources]
     if out is not None and out.is_dir():
         made = [out / path.name for path in made]
     elif out is not None:
@@ -156,6 +159,8 @@ def _show_before(session: Session, job: _Job, opened: OpenKey, source: Source) -
         digest = one.digest.hex()
         name = t(f"value.hash.{one.hash.value}")
         session.say(t("cli.sign_file", path=str(one.path), size=one.size, hash=name, digest=digest))
+        if signed := before(one):
+            session.say(t("cli.sign_cosigned", n=signed))
     if len(job.files) > _SHOWN:
         session.say(t("cli.sign_more", n=len(job.files) - _SHOWN))
     if opened.head is not None:
