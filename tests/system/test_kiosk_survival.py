@@ -232,6 +232,24 @@ def test_the_process_killed_during_verify(place: Place, pin: str, left: int) -> 
     assert card.tries()[AUTH] == 3
 
 
+def test_a_server_that_says_nothing(reader: VirtualReader, settings: dict[str, Any]) -> None:
+    """Whoever takes the card meanwhile is not held up by it; whoever waits is told."""
+    card = reader.plug("hanako")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with PcscTerminal(reader, {**settings, "server": server}) as terminal:
+            for taken in (True, False):
+                terminal.views.until(State.CHOOSING)
+                terminal.answer(choice="residence")
+                terminal.views.until(State.WORKING)
+                if taken:
+                    reader.eject()
+                    terminal.views.until(State.WAITING)
+                    reader.insert()
+            assert terminal.views.until(State.DONE).code == "server_down"
+    assert card.tries()[AUTH] == 3
+
+
 class PoweredCard:
     """A card that says when its power was cut: ``off`` holds after the last command."""
 
@@ -248,7 +266,7 @@ class PoweredCard:
         return self._cut_after == self._card.apdus
 
 
-@pytest.mark.parametrize("moment", ["pin", "verify", "confirm"])
+@pytest.mark.parametrize("moment", ["verify", "confirm"])
 def test_the_terminal_killed(
     reader: VirtualReader, settings: dict[str, Any], tmp_path: Path, moment: str
 ) -> None:
