@@ -10,21 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from pkgutil import walk_packages
-from re import _constants as constants  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
 
 import pytest
 
-import jpki
-import jpki_apdu
-import jpki_cli
 from fuzz_targets import TARGETS
 from shapes import SHAPES, Shape
 
@@ -90,6 +81,10 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def test_every_parser_has_its_shapes() -> None:
+    assert set(SHAPES) == set(TARGETS)
+
+
 @pytest.mark.parametrize(("name", "shape"), CASES, ids=IDS)
 def test_memory_is_a_multiple_of_the_input(name: str, shape: Shape) -> None:
     run = TARGETS[name].function()
@@ -109,62 +104,3 @@ def test_steps_are_a_multiple_of_the_input(name: str, shape: Shape) -> None:
     data = shape(STEPS_AT)
     _, steps = measured(run, data, count=True)
     assert steps <= FIXED_STEPS + STEPS * len(data), steps / len(data)
-
-
-def _patterns() -> dict[str, Any]:
-    """Every regular expression that a module of ours holds."""
-    found = {}
-    for package in (jpki, jpki_apdu, jpki_cli):
-        for module in walk_packages(package.__path__, f"{package.__name__}."):
-            if "migrations" in module.name or module.name.endswith(("__main__", "generate")):
-                continue
-            loaded = vars(import_module(module.name))
-            for name, value in loaded.items():
-                if isinstance(value, re.Pattern):
-                    found[f"{module.name}.{name}"] = value
-    return found
-
-
-def _unbounded_in_unbounded(tree: Any, inside: bool = False) -> bool:
-    """Whether a repetition without end holds another that may match the same text again."""
-    for op, argument in tree:
-        if op in (constants.MAX_REPEAT, constants.MIN_REPEAT):
-            _, high, inner = argument
-            endless = high is constants.MAXREPEAT
-            if endless and inside and not _starts_fixed(tree):
-                return True
-            if _unbounded_in_unbounded(inner, inside or endless):
-                return True
-        elif op is constants.SUBPATTERN:
-            if _unbounded_in_unbounded(argument[-1], inside):
-                return True
-        elif op is constants.BRANCH and any(
-            _unbounded_in_unbounded(branch, inside) for branch in argument[1]
-        ):
-            return True
-    return False
-
-
-def _starts_fixed(tree: Any) -> bool:
-    """Whether each round begins with a character that the repetition inside cannot eat."""
-    op, argument = tree[0]
-    counted = op is constants.MAX_REPEAT and argument[0] == argument[1]
-    return (op in (constants.LITERAL, constants.IN) or counted) and len(tree) > 1
-
-
-def test_no_regular_expression_repeats_a_repetition() -> None:
-    patterns = _patterns()
-    assert len(patterns) > 20
-    wrong = [
-        name
-        for name, pattern in patterns.items()
-        if _unbounded_in_unbounded(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE
-                                                if isinstance(pattern.pattern, bytes)
-                                                else pattern.flags))
-    ]  # fmt: skip
-    assert wrong == []
-
-
-def test_the_check_of_expressions_sees_one() -> None:
-    assert _unbounded_in_unbounded(parser.parse("(a+)+b"))
-    assert not _unbounded_in_unbounded(parser.parse("[a-z]+(?:-[a-z]+)*"))

@@ -155,6 +155,28 @@ def many_frames(size: int) -> bytes:
     return b"\x27" + b"\x00\x01\x02" * (size // 3)
 
 
+def many_headers(size: int) -> bytes:
+    return b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * (size // 8) + b"\r\n"
+
+
+def long_address(size: int) -> bytes:
+    return b"GET /static/" + b"a" * size + b" HTTP/1.1\r\n\r\n"
+
+
+def many_words(size: int) -> bytes:
+    return b"GET /?" + b"a=b&" * (size // 4) + b" HTTP/1.1\r\n\r\n"
+
+
+def long_body(size: int) -> bytes:
+    """JSON without end, to whoever takes any, with the token that is asked for."""
+    head = b" HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\nX-Presentation: TOKEN\r\n\r\n"
+    return b"POST /v1/present" + head + deep_json(size)
+
+
+def long_answer(size: int) -> bytes:
+    return long_body(size).replace(b"/v1/present", b"/answer", 1)
+
+
 Shape = Callable[[int], bytes]
 DER: Final[tuple[Shape, ...]] = (
     nested_tlv, nested_open, huge_length, many_nulls, many_elements, many_entries, long_oid,
@@ -164,7 +186,7 @@ TOML: Final[tuple[Shape, ...]] = (deep_toml, dotted_toml, many_tables)
 SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
     **dict.fromkeys(
         ("tlv", "ef-text", "ef-surface", "ef-others", "ef-licence", "cv-certificate",
-         "certificate", "crl", "crl-columns", "ocsp", "cms"), DER,
+         "certificate", "der", "crl", "crl-columns", "ocsp", "cms"), DER,
     ),
     "certificate-files": (armour_without_end, many_blocks),
     "images": (png_bomb, jpeg2000_bomb, huge_length),
@@ -174,5 +196,9 @@ SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
     "policy": TOML, "card-toml": TOML, "presentation": JSON, "json": JSON,
     "transcript": (many_lines, long_line), "replay": (many_lines, long_line),
     "vpcd": (many_frames, huge_length),
+    **dict.fromkeys(
+        ("http-half", "http-page", "http-presentation"),
+        (many_headers, long_address, many_words, long_body, long_answer),
+    ),
 }  # fmt: skip
 """What each target of the fuzzers is measured with."""
