@@ -19,9 +19,10 @@ PATIENCE = 20.0
 
 
 class Views:
-    """What a terminal showed, in order."""
+    """What a terminal showed, in order. ``patience``: seconds for each state."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._changed = threading.Condition()
         self.all: list[View] = []
 
@@ -35,7 +36,7 @@ class Views:
         found = None
         with self._changed:
             for state in states:
-                found = self._changed.wait_for(partial(self._take, state), PATIENCE)
+                found = self._changed.wait_for(partial(self._take, state), self._patience)
                 assert found, f"{state} never came: {self.all}"
         assert found is not None
         return found

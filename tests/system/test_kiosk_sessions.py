@@ -7,129 +7,26 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from jpki.card import Card
 from jpki.card_map import PinKind
-from jpki.emulator import EmulatedCard, VirtualConnection
-from jpki.kiosk.child import ChildProcess
-from jpki.kiosk.machine import State
+from jpki.emulator import VirtualConnection
 from jpki.kiosk.server.app import server_app
-from jpki.kiosk.slot import VirtualSlot
-from jpki.kiosk.terminal import Terminal
-from jpki.open import emulated_card
-from jpki.open_kiosk import MODULE
-from map_bench import Clock
 from process_memory import children, handles, resident
-from server_half import TOKEN, serving, town
-from terminal_views import ORIGIN, Views, ask
+from server_half import serving, town
+from terminal_bed import FAULTS, Bed
 
 SESSIONS = int(os.environ.get("KIOSK_SESSIONS", "24"))
 WARM = 8  # sessions after which nothing more is loaded
 LIMIT = 1.05  # times the memory after those
-PIN = "1234"
 SETTLE, STEADY = 20.0, 10  # seconds at most; looks in a row that see the same
-
-
-class Bed:
-    """A terminal with the real process of a presentation, and one card."""
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        self.clock = clock  # of the server half
-        settings = {
-            "origin": ORIGIN, "server": url, "token": TOKEN, "policy": "konbini",
-            "flows": ["konbini"], "trust": "test",
-        }  # fmt: skip
-        self.slot, self.views = VirtualSlot(), Views()
-        launch = partial(ChildProcess, MODULE, settings)
-        self.terminal = Terminal(self.slot, launch, self.views)
-        self.card: EmulatedCard = emulated_card("hanako")
-        self.terminal.start()
-
-    def answer(self, number: int, **members: Any) -> None:
-        assert ask(self.terminal, "/answer", {"number": number, **members})[0] == 204
-
-    def choose(self) -> None:
-        self.slot.insert(self.card)
-        self.views.until(State.CHOOSING)
-        self.answer(1, choice="residence")
-        self.views.until(State.PIN)
-
-    def away(self) -> None:
-        self.slot.pull()
-        self.views.until(State.WAITING)
-
-
-def _whole(bed: Bed) -> None:
-    """Not enrolled here: the map says so, after the PIN was right."""
-    bed.choose()
-    bed.answer(2, pin=PIN)
-    assert bed.views.until(State.WORKING, State.DONE).code == "unregistered"
-    bed.away()
-
-
-def _cancelled(bed: Bed) -> None:
-    bed.choose()
-    bed.answer(2, cancel=True)
-    assert bed.views.until(State.DONE).code == "cancelled"
-    bed.away()
-
-
-def _pulled_at_the_choice(bed: Bed) -> None:
-    bed.slot.insert(bed.card)
-    bed.views.until(State.CHOOSING)
-    bed.away()
-
-
-def _pulled_at_the_pin(bed: Bed) -> None:
-    bed.choose()
-    bed.away()
-
-
-def _pulled_at_work(bed: Bed) -> None:
-    bed.choose()
-    bed.answer(2, pin=PIN)
-    bed.views.until(State.WORKING)
-    bed.away()
-
-
-def _killed(bed: Bed) -> None:
-    bed.choose()
-    for pid in children(os.getpid()):
-        os.kill(pid, signal.SIGKILL)
-    assert bed.views.until(State.DONE).code == "worker_lost"
-    bed.away()
-
-
-def _killed_at_work(bed: Bed) -> None:
-    bed.choose()
-    bed.answer(2, pin=PIN)
-    for pid in children(os.getpid()):
-        os.kill(pid, signal.SIGKILL)
-    bed.views.until(State.DONE)
-    bed.away()
-
-
-def _reader_lost(bed: Bed) -> None:
-    bed.choose()
-    bed.slot.lose()
-    bed.views.until(State.READER_LOST)
-    bed.away()
-
-
-FAULTS: tuple[Callable[[Bed], None], ...] = (
-    _whole, _cancelled, _pulled_at_the_choice, _pulled_at_the_pin, _pulled_at_work, _killed,
-    _killed_at_work, _reader_lost,
-)  # fmt: skip
 
 
 @pytest.fixture
