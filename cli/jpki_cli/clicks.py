@@ -181,7 +181,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value and param.name:
         ctx.find_root().obj.given[param.name] = value
         if param.name == "lang":
-            texts.speak(value)
+            app = ctx.find_root().obj.app
+            texts.speak(texts.choose(value, app.env, unicode=app.unicode))
 
 
 def global_options() -> list[click.Parameter]:

@@ -44,7 +44,7 @@ def run(arguments: Sequence[str], app: App | None = None) -> int:
     """One run of the command line, to its exit code."""
     app = app or App.real()
     given = _glance(arguments)
-    texts.speak(texts.choose(given.get("lang"), app.env))
+    texts.speak(texts.choose(given.get("lang"), app.env, unicode=app.unicode))
     session = Session(app, given, arguments)
     try:
         code = root().main(list(arguments), prog_name="jpki", standalone_mode=False, obj=session)

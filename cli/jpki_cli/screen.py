@@ -21,6 +21,9 @@ _STYLES = {
     "quiet": "dim",
 }
 
+_NARROWEST = 16  # columns: a last cell with less goes below the others
+_BELOW = 6  # columns it is then indented by
+
 Part = str | tuple[str, str]
 """Plain words, or words and the name of a style."""
 
@@ -70,13 +73,17 @@ class Screen:
 
     @property
     def columns(self) -> int:
-        """Width of the terminal (columns), at most 100."""
+        """Width of the terminal (columns), 40 to 100."""
+        return max(40, min(self._terminal - 1, 100))
+
+    @property
+    def _terminal(self) -> int:
         import shutil
 
-        return max(40, min(shutil.get_terminal_size((80, 24)).columns - 1, 100))
+        return shutil.get_terminal_size((80, 24)).columns
 
     def table(self, rows: Iterable[Sequence[Part]], *, indent: int = 2, gap: int = 3) -> None:
-        """Rows in aligned columns."""
+        """Rows in aligned columns; on a terminal the last one is folded below itself."""
         cells = [list(row) for row in rows]
         count = max((len(row) for row in cells), default=0)
         wide = [
@@ -88,8 +95,25 @@ class Screen:
             for index, cell in enumerate(row):
                 last = index == len(row) - 1
                 fill = "" if last else " " * (wide[index] - texts.width(_plain(cell)) + gap)
-                parts += [cell, fill]
+                parts += [cell] if last else [cell, fill]
+            self._row(parts)
+
+    def _row(self, parts: Sequence[Part]) -> None:
+        """One row: its last cell in as many lines as the terminal wants."""
+        *before, last = parts
+        taken = sum(texts.width(_plain(part)) for part in before)
+        width = self._terminal - 1
+        if not self._app.out.isatty() or taken + texts.width(_plain(last)) <= width:
             self.line(*parts)
+            return
+        style = "" if isinstance(last, str) else last[1]
+        margin = taken
+        if width - taken < _NARROWEST:  # below the others, not beside them
+            self.line(*before[:-1])  # without the gap
+            before, margin = [" " * _BELOW], _BELOW
+        for words in texts.wrap(_plain(last), width - margin):
+            self.line(*before, (words, style))
+            before = [" " * margin]
 
 
 def _plain(part: Part) -> str:

@@ -38,8 +38,13 @@ def words(key: str, fallback: str, /, **values: object) -> str:
     return t(key, **values) if known(key) else fallback
 
 
-def choose(option: str | None, env: Mapping[str, str]) -> str:
-    """``--lang``, else JPKI_LANG, else the locale; Japanese if it says so, else English."""
+def choose(option: str | None, env: Mapping[str, str], *, unicode: bool = True) -> str:
+    """``--lang``, else JPKI_LANG, else the locale; Japanese if it says so, else English.
+
+    English where nothing but ASCII can be shown: Japanese would be all escapes.
+    """
+    if not unicode:
+        return "en"
     if option in messages.LANGUAGES:
         return option
     for name in ("JPKI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
@@ -69,6 +74,16 @@ def pad(text: str, columns: int) -> str:
 
 
 _NEVER_FIRST = "、。」）"
+
+
+def cut(text: str, columns: int) -> str:
+    """As much of ``text`` as fits into one line of ``columns``."""
+    taken = 0
+    for place, char in enumerate(text):
+        taken += _columns(char)
+        if taken > columns:
+            return text[:place]
+    return text
 
 
 def wrap(text: str, columns: int) -> list[str]:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees: on terminals of any width, without colour, and where only ASCII goes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from jpki_cli import texts
+
+PROGRAM = [sys.executable, "-m", "jpki_cli"]
+PLAIN = {k: v for k, v in os.environ.items() if not k.startswith("JPKI_")}
+CARD = {**PLAIN, "JPKI_READER": "virtual:hanako", "JPKI_TRUST": "test", "LC_ALL": "C.UTF-8"}
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(columns: int, *words: str, **variables: str) -> str:
+    """What a terminal of that width gets, with the line of progress taken away."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {k: v for k, v in CARD.items() if k != "COLUMNS"} | {"TERM": "xterm"} | variables
+    shown = b""
+    with subprocess.Popen(
+        [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=env
+    ) as process:
+        os.close(slave)
+        while chunk := _rest(master):
+            shown += chunk
+        assert process.wait(timeout=60) == 0
+    os.close(master)
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in shown.decode().split("\r\n"))
+
+
+def _rest(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux says EIO when the other end is closed
+        return b""
+
+
+def piped(*words: str, **variables: str) -> str:
+    done = subprocess.run(
+        [*PROGRAM, *words], env={**CARD, **variables}, stdin=subprocess.DEVNULL,
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_at_eighty_columns_no_line_is_longer(lang: str) -> None:
+    shown = COLOUR.sub("", on_terminal(80, "card", "check", "--lang", lang))
+    lines = shown.splitlines()
+    assert len(lines) > 15
+    assert max(texts.width(line) for line in lines) < 80
+    # Nothing is lost by folding, and what goes into a pipe is not folded.
+    whole = piped("card", "check", "--lang", lang)
+    assert max(texts.width(line) for line in whole.splitlines()) > 80
+    time = re.compile(r"[0-9.]+ s\b")
+    assert "".join(time.sub("", shown).split()) == "".join(time.sub("", whole).split())
+
+
+def test_at_forty_columns_the_last_column_goes_below() -> None:
+    shown = COLOUR.sub("", on_terminal(40, "card", "check"))
+    place = shown.splitlines().index("  not run   login")
+    assert shown.splitlines()[place + 1] == "      needs the authentication PIN:"
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_without_colour_nothing_is_said_by_colour_alone(variables: dict[str, str]) -> None:
+    coloured = on_terminal(80, "card", "check")
+    plain = on_terminal(80, "card", "check", **variables)
+    assert COLOUR.search(coloured)
+    assert "\x1b" not in plain
+    time = re.compile(r"[0-9.]+ s\b")
+    assert time.sub("", COLOUR.sub("", coloured)) == time.sub("", plain)
+
+
+@pytest.mark.parametrize("words", [("pin", "status"), ("card", "check"), ("card", "info"), ()])
+def test_where_only_ascii_goes_it_speaks_english(words: tuple[str, ...]) -> None:
+    """Japanese would be all escapes there, also when it is asked for."""
+    shown = piped(*words, JPKI_LANG="ja", PYTHONIOENCODING="ascii")
+    assert shown.isascii()
+    assert shown == piped(*words, JPKI_LANG="en", PYTHONIOENCODING="ascii") or "check" in words
+    assert "\\u" not in shown
+
+
+def test_data_that_ascii_has_no_letters_for_is_escaped() -> None:
+    shown = piped("cert", "show", "auth", PYTHONIOENCODING="ascii")
+    assert shown.isascii()
