@@ -104,7 +104,7 @@ def _number(table: Table, key: str, default: str) -> str:
 
 
 def _lines(table: Table, key: str, most: int) -> tuple[str, ...]:
-    lines = table.lines(key)
+    lines = table.strings(key)
     if len(lines) > most:
         table.fail(key, "bad_value")
     for line in lines:

@@ -90,13 +90,6 @@ class Table:
             self.fail(key, "bad_value")
         return tuple(value)
 
-    def lines(self, key: str) -> tuple[str, ...]:
-        """A list of any strings; empty if it is not there."""
-        value = self._take(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.fail(key, "wrong_type")
-        return tuple(value)
-
     def strings(self, key: str) -> tuple[str, ...]:
         """A list of any strings; empty if it is not there."""
         value = self._take(key, [])
