@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does what the recipes of examples/recipes say, step by step, in a fresh Debian made for it.
+"""Does what the recipes of examples/recipes and deploy say, step by step, in a fresh Debian.
 
 Needs root and debootstrap, and the network for packages; about five minutes. Each instruction
 of the Containerfile and each ``run`` step of the workflow is carried out in a root of its own
@@ -126,25 +126,7 @@ def container(base: Path, folder: Path, package: Path) -> None:
     """The Containerfile, then what its first lines say to run."""
     root = fresh(base, folder / "container")
     arguments = {"JPKI": f"/wheels/{package.name}[pcsc,testing]"}
-    entry: list[str] = []
-    command: list[str] = []
-    for name, rest in instructions((RECIPES / "Containerfile").read_text("utf-8")):
-        if name == "RUN":
-            root.run(["sh", "-c", rest], extra=arguments)
-        elif name == "COPY":
-            _copy(root, rest, package)
-        elif name == "ENV":
-            key, _, value = rest.partition("=")
-            root.env[key] = value
-        elif name == "USER":
-            root.user = rest
-            root.env["HOME"] = f"/home/{rest}"
-        elif name == "ENTRYPOINT":
-            entry = json.loads(rest)
-        elif name == "CMD":
-            command = json.loads(rest)
-        elif name not in ("FROM", "ARG"):
-            raise RecipeError(f"this check does not know {name}")
+    entry, command = built(root, RECIPES / "Containerfile", package, arguments)
     report = root.run([*entry, *command], network=False)
     _expect("TEST CARD" in report and "in force   yes" in report, report)
     listed = root.run([*entry, "taro-moved", "opensc-tool", "--list-readers"], network=False)
@@ -158,15 +140,50 @@ def container(base: Path, folder: Path, package: Path) -> None:
     _expect(probed["short"] == 256 and probed["remembered"], json.dumps(probed))
 
 
+def server_half(base: Path, folder: Path, package: Path) -> None:
+    """deploy/Containerfile.half, from hashed packages alone; then a server half is asked."""
+    root = fresh(base, folder / "half")
+    entry, command = built(root, CHECKOUT / "deploy" / "Containerfile.half", package, {})
+    shown = root.run([*entry, *command], network=False)
+    _expect("Run the server half" in shown, shown)
+    shutil.copy(CHECKOUT / ".ci" / "ask_server_half.sh", root.path)
+    asking = "cd /var/lib/jpki-half && sh /ask_server_half.sh"
+    told = root.run(["sh", "-c", asking], network=False)
+    _expect("200 jpki.auth.challenge/1 401" in told, told)
+
+
+def built(
+    root: Root, recipe: Path, package: Path, arguments: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """Carry out the instructions of a Containerfile; its entry point and command."""
+    last: dict[str, list[str]] = {"ENTRYPOINT": [], "CMD": []}
+    for name, rest in instructions(recipe.read_text("utf-8")):
+        if name == "RUN":
+            root.run(["sh", "-c", rest], extra=arguments)
+        elif name == "COPY":
+            _copy(root, rest, package)
+        elif name == "ENV":
+            key, _, value = rest.partition("=")
+            root.env[key] = value
+        elif name == "USER":
+            root.user = rest
+            root.env["HOME"] = f"/home/{rest}"
+        elif name in last:
+            last[name] = json.loads(rest)
+        elif name not in ("FROM", "ARG"):
+            raise RecipeError(f"this check does not know {name}")
+    return last["ENTRYPOINT"], last["CMD"]
+
+
 def _copy(root: Root, rest: str, package: Path) -> None:
     source, target = rest.split()
     where = root.path / target.lstrip("/")
-    if source == "wheels/":
+    if source in ("wheels/", "dist/"):
         where.mkdir(parents=True, exist_ok=True)
         shutil.copy(package, where)
     else:
         where.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(RECIPES / source, where)
+        shutil.copy((CHECKOUT if "/" in source else RECIPES) / source, where)
 
 
 def steps(text: str) -> list[str]:
@@ -241,17 +258,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheel", type=Path, help="a wheel made before")
     parser.add_argument("--base", type=Path, help="a minimal Debian 12 made before")
+    parser.add_argument("--only", help="the recipe of this name")
     options = parser.parse_args()
     _prepare(needs_debootstrap=options.base is None)
     folder = Path(tempfile.mkdtemp(prefix="jpki-recipes-"))
     try:
         package = options.wheel or wheel(folder)
         base = options.base or debian(folder)
-        for name, check in (
+        recipes = (
+            ("Containerfile.half", lambda: server_half(base, folder, package)),
             ("Containerfile", lambda: container(base, folder, package)),
             ("github-actions.yml", lambda: workflow(base, folder, package)),
             ("jpki-virtual-card.service", lambda: unit(base, folder)),
-        ):
+        )
+        for name, check in recipes:
+            if options.only not in (None, name):
+                continue
             print(name, flush=True)
             check()
             print("  done as it says")
