@@ -130,7 +130,10 @@ def _connect(kind: type[_Half], actor: str, settings: Mapping[str, Any]) -> _Hal
     import ssl
 
     ca = settings.get("ca")
-    context = ssl.create_default_context(cafile=ca) if ca else None
+    try:
+        context = ssl.create_default_context(cafile=ca) if ca else None
+    except (OSError, ssl.SSLError):
+        raise ConfigurationError("ca_file", path=ca) from None
     token = settings.get("tokens", {}).get(actor, settings["token"])
     return kind(settings["server"], token, context=context)
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jsonschema import Draft202012Validator
 
 from command_line import Cli, schema_of, validate
@@ -17,7 +20,10 @@ from issued import AT, HANAKO, ISSUER
 from jpki.kiosk.documents.contents import DocumentKind, content_of
 from jpki.kiosk.server.half import Answer
 from jpki.kiosk.server.wire import answer_object
+from jpki.kiosk.shelter.office import read_office
 from jpki.mapping.answers import Outcome
+from jpki.messages import text
+from jpki.open_shelter import read_keys
 from jpki.verifying.issued import Statement, to_payload
 from kiosk_page import Kiosk
 
@@ -33,6 +39,8 @@ DEMO = ("kiosk", "serve", "--demo", "--reader", "virtual:hanako")
         ((*DEMO, "--trust", "test", "--idle", "0"), "usage_kiosk_limit"),
         ((*DEMO, "--trust", "test", "--port", "65536"), "usage_value"),
         ((*DEMO, "--trust", "test", "--policy", "nothing"), "policy_file"),
+        ((*DEMO[:3], "--reader", "vpcd:127.0.0.1:1", "--trust", "test"), "reader_uri"),
+        ((*DEMO, "--trust", "test", "--flow", "nothing"), "flow_unknown"),
         (("kiosk", "serve"), "usage_kiosk_server"),
         (("kiosk", "serve", "--server", "http://127.0.0.1:9"), "usage_kiosk_server"),
     ],
@@ -62,6 +70,40 @@ def test_a_terminal_that_does_not_start(
     words = ("--server", server, "--token-file", str(file), "--port", "0", "--reader", "pcsc:")
     done = cli("kiosk", "serve", *words, "--json")
     assert (done.code, done.json["code"]) == (2, code)
+
+
+HALF = ("--server", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((*HALF, "--reader", "virtual:hanako"), "usage_kiosk_reader"),
+        ((*HALF, "--trust", "nowhere.pem"), "input_file"),
+        (("--server", "https://127.0.0.1:9", "--ca", "nowhere.pem"), "ca_file"),
+        ((*HALF, "--flow", "shelter"), "usage_kiosk_desk"),
+        ((*HALF, "--flow", "shelter", "--desk", "nowhere"), "desk_keys"),
+        ((*HALF, "--flow", "application"), "flow_invented"),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_terminal_that_misses_something(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], code: str, lang: str
+) -> None:
+    """Said before anything is served, with the next step, in both languages."""
+    file = tmp_path / "token"
+    file.write_text("t" * 40, encoding="utf-8")
+    reader = () if "--reader" in words else ("--reader", "pcsc:")
+    done = cli("kiosk", "serve", *words, *reader, "--token-file", str(file), "--port", "0",
+               "--json", "--lang", lang)  # fmt: skip
+    assert (done.code, done.json["code"]) == (1 if code == "input_file" else 2, code)
+    fixed = text(f"error.{code}", lang).split("?")  # a value that is not given is a ?
+    assert [part for part in fixed if part.strip() not in done.json["message"]] == []
+
+
+def test_a_demonstration_with_a_card_that_is_not_there(cli: Cli) -> None:
+    done = cli(*DEMO[:3], "--reader", "virtual:nobody", "--trust", "test", "--port", "0", "--json")
+    assert (done.code, done.json["code"]) == (1, "card_file")
 
 
 def test_a_port_that_is_taken(cli: Cli) -> None:
@@ -103,9 +145,40 @@ def test_a_token(cli: Cli, tmp_path: Path) -> None:
     assert file.read_text(encoding="ascii").strip() != token
 
 
+def test_a_desk_is_registered_and_taken_out(cli: Cli, tmp_path: Path) -> None:
+    office, out, city = (str(tmp_path / name) for name in ("shelter.office", "desk", "city.pem"))
+    public = X25519PrivateKey.generate().public_key()
+    Path(city).write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    add = ("kiosk", "desk", "--office", office, "--name", "shelter-01", "--json")
+    done = cli(*add, "--place", "中里小学校", "--out", out, "--city", city)
+    assert (done.code, done.json["keys"], done.json["desks"]) == (0, out, 1)
+    validate(json.loads(Path(office).read_text(encoding="utf-8")))
+    keys, known = read_keys(Path(out)), read_office(Path(office))
+    desk = known.desks["shelter-01"]
+    assert (keys.name, desk.place, keys.city) == ("shelter-01", "中里小学校", public)
+    assert (keys.server, desk.signing) == (known.key.public_key(), keys.signing.public_key())
+    for path in (office, f"{out}/desk.json"):
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+    for words, code in (
+        (("--place", "P", "--out", out), "usage_kiosk_desk_there"),
+        (("--place", "P", "--out", f"{out}2"), "desk_known"),
+        (("--place", "P"), "usage_kiosk_desk_add"),
+        (("--remove", "--place", "P"), "usage_kiosk_desk_remove"),
+        (("--name", "other", "--remove"), "desk_unknown"),
+        (("--name", "b", "--place", "P", "--out", f"{out}2", "--city", office), "city_key"),
+        (("--office", f"{out}/desk.json", "--name", "b", "--remove"), "shelter_office"),
+    ):
+        refused = cli(*add, *words)
+        assert (refused.code, refused.json["code"]) == (2, code)
+    assert not Path(f"{out}2").exists()
+    assert cli(*add, "--remove").json["desks"] == 0
+    assert read_office(Path(office)).desks == {}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("--shelter", "nowhere"), "shelter_office"),
         (("--host", "0.0.0.0"), "usage_kiosk_plain"),
         (("--tls-cert", "a.pem"), "usage_kiosk_tls"),
         (("--terminal", "no-file"), "usage_kiosk_terminal"),
@@ -122,8 +195,6 @@ def test_a_half_that_does_not_start(
 
 
 def _statement() -> dict[str, Any]:
-    import json
-
     content = content_of(DocumentKind.RESIDENCE, HANAKO)
     statement = Statement(
         ISSUER.environment, "0" * 16, content.kind.value, ISSUER.name, AT, content.fields

@@ -65,7 +65,11 @@ def serve(session: Session, demo: bool, port: int, **given: Any) -> None:
 
 
 def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
-    """What belongs together, and which flows that means. Raises UsageFault, MissingExtraError."""
+    """What belongs together, and which flows that means.
+
+    Raises UsageFault, MissingExtraError, InputFileError, TrustRootError.
+    """
+    from jpki.open import load_trust
     from jpki.open_flows import SHOWCASE
     from jpki.open_kiosk import demand_extra
 
@@ -79,6 +83,9 @@ def _check(session: Session, demo: bool, given: dict[str, Any]) -> None:
         return
     if not (given["server"] and given["token_file"]):
         raise UsageFault("usage_kiosk_server")
+    if not session.reader.startswith("pcsc:"):
+        raise UsageFault("usage_kiosk_reader", reader=session.reader)
+    load_trust(session.trust)  # what cannot be read is said now, not to the first person
     given["flows"] = _flows(given["flows"], ("konbini",))
     if "shelter" in given["flows"] and given["desk"] is None:
         raise UsageFault("usage_kiosk_desk")

@@ -52,6 +52,8 @@ def _add_desk(office: Path, name: str, place: str | None, out: Path, city: Path 
     from jpki.open_shelter import KEY_FILE, write_keys
 
     files.check_target(office, force=True)
+    if (out / KEY_FILE).exists():
+        raise UsageFault("usage_kiosk_desk_there", path=str(out))
     files.check_target(out / KEY_FILE if out.is_dir() else out, force=False)
     before = read_office(office) if office.exists() else ShelterOffice.new()
     key = None if city is None else read_city_key(city)
