@@ -90,10 +90,11 @@ def differences(was: list[Box], now: list[Box]) -> list[str]:
     ]
 
 
-def answer_somehow(browser: Browser, kind: str) -> None:
-    """Go on from a screen of this kind: the first option, the PIN of ``hanako``, yes."""
+def answer_somehow(browser: Browser, kind: str, wanted: str = "") -> None:
+    """Go on from a screen of this kind: the option wanted, or the first; ``hanako``'s PIN; yes."""
     if kind == "question":
-        browser.press("[data-option]")
+        wished = f"[data-option='{wanted}']"
+        browser.press(wished if browser.all(wished) else "[data-option]")
     elif kind != "pin":
         browser.press(".row .strong")
     elif browser.all(".letters"):

@@ -167,6 +167,46 @@ def test_the_server_is_cut_off_before_and_after_the_pin(kiosk: Kiosk, browser: B
     up_to_pin(kiosk, browser)
 
 
+def test_a_slow_server_is_waited_for_in_sight(kiosk: Kiosk, browser: Browser) -> None:
+    """Who is waited for is said, and the page goes on: it changes its language meanwhile."""
+    start(kiosk, browser, "en")
+    put_down(kiosk, browser)
+    kiosk.order("server", "slow")
+    try:
+        browser.press("[data-option='residence']")
+        browser.screen("progress")
+        assert browser.title() == messages.text("kiosk.step.ask_server", "en")
+        assert browser.note() == messages.text("kiosk.state_note.working", "en")
+        assert browser.one("progress").is_displayed()
+        assert browser.script("return document.querySelector('progress').position") == -1  # moves
+        browser.speak("ja")
+        browser.screen("pin")
+        assert messages.text("kiosk.step.ask_server", "ja") in browser.script("return seenTitles")
+        browser.enter("1234")
+        browser.screen("progress")
+        browser.screen("confirm")
+    finally:
+        kiosk.order("server", "on")
+
+
+def test_a_receipt_says_what_was_issued_and_nothing_of_the_person(
+    kiosk: Kiosk, browser: Browser
+) -> None:
+    start(kiosk, browser, "en")
+    up_to_pin(kiosk, browser)
+    browser.enter("1234")
+    browser.screen("confirm")
+    browser.press(".strong")
+    browser.one("#document")
+    labels = [label.text for label in browser.all("dt")]
+    names = ("document", "issuer", "number", "time", "fee")
+    assert labels == [messages.text(f"kiosk.receipt.{name}", "en") for name in names]
+    document, issuer, number, _, fee = [value.text for value in browser.all("dd")]
+    assert (document, issuer, fee) == ("certificate of residence", "清瀬市", "200")
+    assert len(number) == 16
+    assert "花子" not in browser.one("body").text
+
+
 def test_reload_back_and_a_second_tab(kiosk: Kiosk, browser: Browser) -> None:
     """The page comes back to where the visit is; of two tabs the first answer counts."""
     start(kiosk, browser, "en")
