@@ -14,6 +14,7 @@ from jpki_apdu.errors import TlvError
 
 MAX_TAG_BYTES = 4
 MAX_LENGTH_BYTES = 4
+MAX_OBJECTS = 1 << 14  # in a row: as many as fit into the 32 KB that READ BINARY can address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def parse_all(
     found: list[Tlv] = []
     unused = _filler_start(data, start, stop) if filler else stop
     while start < unused:
+        if len(found) == MAX_OBJECTS:
+            raise TlvError(offset=start, reason="too_many")
         item = parse_one(data, start, stop)
         found.append(item)
         start = item.end

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jpki_apdu.errors import TlvError
-from jpki_apdu.tlv import encode, parse_all, parse_one, total_length
+from jpki_apdu.tlv import MAX_OBJECTS, encode, parse_all, parse_one, total_length
 
 VECTORS: list[tuple[str, str, int, int, int]] = [
     ("empty value [ISO4 6.3]", "5A00", 0x5A, 2, 0),
@@ -101,6 +101,13 @@ def test_filler_is_a_rest_of_nothing_else(filler: str) -> None:
 def test_other_rests_are_no_filler(rest: str) -> None:
     with pytest.raises(TlvError):
         parse_all(bytes.fromhex("FF100135" + rest), filler=True)
+
+
+def test_a_row_has_no_more_objects_than_a_file_can_hold() -> None:
+    assert len(parse_all(b"\x05\x00" * MAX_OBJECTS)) == MAX_OBJECTS
+    with pytest.raises(TlvError) as caught:
+        parse_all(b"\x05\x00" * (MAX_OBJECTS + 1))
+    assert caught.value.values == {"offset": 2 * MAX_OBJECTS, "reason": "too_many"}
 
 
 def test_a_tag_that_begins_like_filler() -> None:
