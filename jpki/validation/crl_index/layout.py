@@ -15,6 +15,7 @@ index is never believed, and opening one costs nothing that grows with the list.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import struct
@@ -161,19 +162,17 @@ def _facts(content: Mapping[str, Any]) -> Facts:
     if (content["version"], content["order"], content["block"]) != known:
         raise RevocationDataError(reason="other_index", source="crl")
     point = content["point"]
-    times = (datetime.fromtimestamp(content[n], UTC) for n in ("this_update", "next_update"))
-    this_update, next_update = times
     return Facts(
         environment=str(content["environment"]),
         crl=_octets(content["crl"]),
         size=int(content["size"]),
-        issuer_der=_octets(content["issuer"]),
-        key_id=_octets(content["key_id"]),
-        signer=_octets(content["signer"]),
+        issuer_der=_shared(content["issuer"]),
+        key_id=_shared(content["key_id"]),
+        signer=_shared(content["signer"]),
         point=None if point is None else tuple(map(_octets, point)),
         number=int(content["number"]),
-        this_update=this_update,
-        next_update=next_update,
+        this_update=_moment(content["this_update"]),
+        next_update=_moment(content["next_update"]),
         width=int(content["width"]),
         count=int(content["count"]),
         tables=_octets(content["tables"]),
@@ -191,6 +190,16 @@ def _text(octets: bytes) -> str:
 
 def _octets(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
+
+
+# Thousands of lists have the same issuer and times: held once, they stay in the processor's
+# cache whichever list is asked.
+_shared = functools.lru_cache(maxsize=256)(_octets)
+
+
+@functools.lru_cache(maxsize=256)
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _round(size: int, unit: int) -> int:

@@ -24,6 +24,9 @@ _HASH: Final = 32
 _SMALL: Final = 1 << 20
 # From how many serials on a question is put to numpy.
 _MANY: Final = 64
+# Up to how many blocks are searched as one, once all are proven: of thousands of small lists
+# each place that is looked at is a wait for the memory.
+_FEW: Final = 8
 
 
 class Serials(Protocol):
@@ -46,6 +49,26 @@ class Partition:
     ``descriptor``: of the open index; it stays the caller's. ``body``: opens the list itself,
     by its SHA-256, for date and reason on a hit. Raises RevocationDataError.
     """
+
+    __slots__ = (
+        "_body",
+        "_count",
+        "_data",
+        "_firsts",
+        "_key_hashes",
+        "_key_octets",
+        "_keys",
+        "_limit",
+        "_place_hashes",
+        "_place_octets",
+        "_proven",
+        "_whole",
+        "facts",
+        "mapped",
+        "next_update",
+        "number",
+        "this_update",
+    )
 
     def __init__(self, descriptor: int, body: Callable[[bytes], int]) -> None:
         size = os.fstat(descriptor).st_size
@@ -73,23 +96,15 @@ class Partition:
         self._place_octets = view[at.offsets : at.end]
         self._keys = _numbers(self._key_octets, facts.width)
         self._proven = bytearray(facts.blocks)
+        self._whole = False
         self._limit = 1 << 8 * facts.width
         self._count = facts.count
+        self.number: int = facts.number
+        self.this_update: datetime = facts.this_update
+        self.next_update: datetime = facts.next_update
 
     def __len__(self) -> int:
-        return self.facts.count
-
-    @property
-    def number(self) -> int:
-        return self.facts.number
-
-    @property
-    def this_update(self) -> datetime:
-        return self.facts.this_update
-
-    @property
-    def next_update(self) -> datetime:
-        return self.facts.next_update
+        return self._count
 
     @property
     def point(self) -> IssuingPoint:
@@ -103,15 +118,16 @@ class Partition:
         """
         if not 0 <= serial < self._limit:
             return -1
-        block = bisect_right(self._firsts, serial) - 1
-        if block < 0:
-            return -1
-        if not self._proven[block]:
-            self._prove(block)
-        begin, count, keys = block * BLOCK, self._count, self._keys
-        end = begin + BLOCK
-        if end > count:
-            end = count
+        begin, end, keys = 0, self._count, self._keys
+        if not self._whole:
+            block = bisect_right(self._firsts, serial) - 1
+            if block < 0:
+                return -1
+            if not self._proven[block]:
+                self._prove(block)
+            begin = block * BLOCK
+            if begin + BLOCK < end:
+                end = begin + BLOCK
         at = bisect_left(keys, serial, begin, end)
         return at if at < end and keys[at] == serial else -1
 
@@ -172,6 +188,7 @@ class Partition:
         if hashlib.sha256(octets).digest() != self._key_hashes[block * _HASH : (block + 1) * _HASH]:
             raise layout.damaged()
         self._proven[block] = 1
+        self._whole = self.facts.blocks <= _FEW and 0 not in self._proven
 
     def _entries(self, serial: int, rows: range) -> Iterator[Revoked]:
         try:
