@@ -18,6 +18,7 @@ import pytest
 
 from jpki.emulator import load_card
 from jpki_apdu.vpcd import VpcdCardSide
+from process_memory import memory
 from secret_card import CARD, NEW, PINS
 from vpcd_card import HOST, Serving
 
@@ -34,23 +35,6 @@ print("over", code, file=sys.stderr, flush=True)
 sys.stdin.readline()
 """
 CONTROL = "this text is in memory"
-
-
-def memory_of(pid: int) -> bytes:
-    """All that can be read of a process, mapping after mapping."""
-    whole = []
-    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
-        for line in maps:
-            span, rights, *_, name = (*line.split(maxsplit=5), "")[:7]
-            if not rights.startswith("rw") or "[vvar]" in name:
-                continue
-            start, end = (int(part, 16) for part in span.split("-"))
-            memory.seek(start)
-            try:
-                whole.append(memory.read(end - start))
-            except OSError:
-                continue
-    return b"\0".join(whole)
 
 
 def free_port() -> int:
@@ -82,7 +66,7 @@ def test_no_pin_is_left(command: str, lines: list[str], code: int, tmp_path: Pat
     inside, outside = os.pipe()
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *words.split(), "--reader", f"vpcd:{HOST}:{port}",
-         "--pin-fd", str(inside), CONTROL[::-1]],
+         "--wait=60", "--pin-fd", str(inside), CONTROL[::-1]],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         pass_fds=(inside,), env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
     )  # fmt: skip
@@ -93,10 +77,10 @@ def test_no_pin_is_left(command: str, lines: list[str], code: int, tmp_path: Pat
         assert program.stderr is not None
         said = next(line for line in program.stderr if line.startswith("over"))
         assert said == f"over {code}\n"
-        memory = memory_of(program.pid)
+        held = memory(program.pid)
     finally:
         program.communicate("\n", timeout=30)
         serving.end()
-    assert any(form in memory for form in forms(CONTROL)), "the search finds nothing at all"
-    left = [line for line in lines if any(form in memory for form in forms(line))]
+    assert any(form in held for form in forms(CONTROL)), "the search finds nothing at all"
+    left = [line for line in lines if any(form in held for form in forms(line))]
     assert left == []

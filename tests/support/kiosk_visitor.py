@@ -34,10 +34,11 @@ def _events(url: str, path: str, headers: dict[str, str]) -> Iterator[dict[str, 
 
 
 def _answer(screen: dict[str, Any], pin: str) -> dict[str, Any] | None:
-    """What a person who wants a certificate of residence says to a screen."""
+    """What a person says to a screen who wants a certificate of residence, or whatever is first."""
     match screen["kind"]:
         case "question":
-            return {"choice": "residence"}
+            offered = [option["id"] for option in screen["options"]]
+            return {"choice": "residence" if "residence" in offered else offered[0]}
         case "pin":
             return {"pin": pin}
         case "confirm" | "page":
