@@ -189,4 +189,4 @@ def _decision(decision: tuple[str, ...], language: str) -> list[str]:
 
 def _line(line: LedgerLine) -> dict[str, object]:
     shown: dict[str, object] = {name: getattr(line, name) for name in LedgerLine.__slots__}
-    return {**shown, "at": line.at.isoformat(timespec="seconds")}
+    return {**shown, "at": f"{line.at:%Y-%m-%d %H:%M:%S}"}

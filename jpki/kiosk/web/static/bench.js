@@ -38,6 +38,7 @@ function rows(place, entries, members, none) {
 
 function show(next) {
   const { words } = next;
+  const first = !state;
   state = next;
   document.title = `TEST: ${words.title}`;
   for (const each of document.querySelectorAll("[data-words]")) {
@@ -45,6 +46,7 @@ function show(next) {
   }
   const described = (card) => (card.words ? `${card.name}: ${card.words}` : card.name);
   fill(byId("card"), next.cards.map((card) => [card.name, described(card)]));
+  if (first && next.card) [byId("card").value] = next.card.split(" + ");
   fill(byId("fault"), next.faults.map((fault) => [fault.id, fault.words]));
   byId("now").textContent = next.card || words.nothing;
   for (const each of document.querySelectorAll("[data-do='server']")) {

@@ -257,7 +257,7 @@ function ending(next) {
     const place = make("p");
     fetchDocument(next.media_type, place);
     content.push(place);
-  } else {
+  } else if (next.close !== "done") { // the words of what was done say it
     const take = make("p", "", { className: "take" });
     take.append(picture("take"), make("span", view.words.take));
     content.push(take);
