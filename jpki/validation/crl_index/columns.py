@@ -56,15 +56,14 @@ def collect(data: bytes, start: int, end: int, *, numpy: bool | None = None) -> 
         raise der.DerError("too_large", start)
     if sys.byteorder != "little":
         numpy = False
-    if numpy or (numpy is None and has_numpy()):
-        from jpki.validation.crl_index import fast
-
-        gather = fast.gather
-    else:
-        gather = plain.gather
+    quick = numpy or (numpy is None and has_numpy())
     for width in WIDTHS:
         try:
-            return gather(data, start, end, width)
+            if quick and width <= 8:  # longer ones are no numbers of numpy's
+                from jpki.validation.crl_index import fast
+
+                return fast.gather(data, start, end, width)
+            return plain.gather(data, start, end, width)
         except TooWide:
             continue
     raise AssertionError("no serial has more than twenty octets")

@@ -69,12 +69,14 @@ class _Tiles(NamedTuple):
 
 
 def gather(data: bytes, start: int, end: int, width: int) -> Columns:
-    """As ``columns.collect``, for keys of that width. Raises TooWide."""
+    """As ``columns.collect``, for keys of four or eight octets. Raises TooWide."""
     parts = _halves(data, start, end, width) or [_part(data, start, end, width)]
     if width == 4:
-        return _merged([pairs for pairs, _ in parts])
+        pairs = [rows for rows, _ in parts]
+        del parts  # a third of the memory
+        return _merged(pairs)
     keys, places = zip(*parts, strict=True)
-    return _columns(width, np.concatenate(keys), np.concatenate(places))
+    return _columns(np.concatenate(keys), np.concatenate(places))
 
 
 def _halves(data: bytes, start: int, end: int, width: int) -> list[Part] | None:
@@ -121,8 +123,7 @@ def _part(data: bytes, start: int, end: int, width: int) -> Part:
         else:
             keys.append(rows)
             places.append(found.astype("<u4"))
-    empty = np.empty(0, "V20" if width == 20 else np.uint64)
-    joined = np.concatenate(keys) if keys else empty
+    joined = np.concatenate(keys) if keys else np.empty(0, np.uint64)
     if width == 4:
         keys.clear()
         joined.sort()
@@ -138,15 +139,9 @@ def _merged(parts: list[NDArray[Any]]) -> Columns:
     return Columns(4, len(pairs), halves[1::2].tobytes(), halves[::2].tobytes())
 
 
-def _columns(width: int, rows: NDArray[Any], places: NDArray[np.uint32]) -> Columns:
-    if width == 8:
-        order = np.argsort(rows, kind="stable")
-    else:
-        digits = rows.view(">u4").reshape(-1, 5)
-        order = np.arange(len(rows))
-        for column in range(4, -1, -1):
-            order = order[np.argsort(digits[order, column].astype(np.uint32), kind="stable")]
-    return Columns(width, len(order), rows[order].tobytes(), places[order].tobytes())
+def _columns(rows: NDArray[Any], places: NDArray[np.uint32]) -> Columns:
+    order = np.argsort(rows, kind="stable")
+    return Columns(8, len(order), rows[order].tobytes(), places[order].tobytes())
 
 
 def _chunk(
@@ -162,12 +157,11 @@ def _chunk(
         found = careful.positions(pos, min(pos + _CHUNK // 8, end))
         after = found.pop()
         serials = [careful.entry(place)[0] for place in found]
-        return np.array(found, np.int64), _encoded(serials, width), after
+        return np.array(found, np.int64), np.array(serials, np.uint64), after
     usual = _usual(window, tiles)
     rows = _keys(window, tiles, width, usual)
     for i in np.flatnonzero(~usual):
-        serial = careful.entry(pos + int(tiles.at[i]))[0]
-        rows[i] = _encoded([serial], width)[0]
+        rows[i] = careful.entry(pos + int(tiles.at[i]))[0]
     return tiles.at + pos, rows, pos + int(tiles.ends[-1])
 
 
@@ -239,13 +233,6 @@ def _keys(
 ) -> NDArray[Any]:
     """The key of each entry; of unusual ones anything."""
     at, sizes = tiles.at, tiles.sizes
-    if width == 20:
-        rows = np.zeros((len(at), 20), np.uint8)
-        for size in np.unique(sizes[usual]):
-            some = np.flatnonzero(usual & (sizes == size))
-            places = at[some, None] + 4 + np.arange(size)
-            rows[some[:, None], np.arange(20 - size, 20)] = window[places]
-        return rows.view("V20").ravel()
     lead = (sizes == width + 1) & (tiles.octets(4) == 0)
     if (usual & (sizes > width) & ~lead).any():
         raise TooWide
@@ -254,12 +241,6 @@ def _keys(
     loaded = _load(window, begin).byteswap()
     numbers: NDArray[Any] = loaded >> (np.uint64(64) - np.uint64(8) * octets)
     return numbers
-
-
-def _encoded(serials: list[int], width: int) -> NDArray[Any]:
-    if width == 20:
-        return np.frombuffer(b"".join(serial.to_bytes(20, "big") for serial in serials), "V20")
-    return np.array(serials, np.uint64)
 
 
 def listed(keys: Buffer, width: int, serials: Any) -> bytes:
