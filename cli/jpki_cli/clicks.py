@@ -209,6 +209,20 @@ class UsageFault(click.UsageError):
         super().__init__(code, ctx)
 
 
+def no_choice(
+    typed: str,
+    allowed: Sequence[str],
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> UsageFault:
+    """A word that is none of ``allowed``, with the nearest of those. ``typed`` is not repeated."""
+    words = {"option": label(param), "allowed": ", ".join(allowed)}
+    near = nearest(typed, allowed)
+    if near:
+        return UsageFault("usage_choice_near", ctx, near=near, **words)
+    return UsageFault("usage_choice", ctx, **words)
+
+
 class OneOf(_Type):
     """One word of several."""
 
@@ -226,9 +240,7 @@ class OneOf(_Type):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.allowed:
-            raise UsageFault(
-                "usage_choice", ctx, option=label(param), allowed=", ".join(self.allowed)
-            )
+            raise no_choice(str(value), self.allowed, param, ctx)
         return str(value)
 
 
@@ -248,9 +260,7 @@ class Listed(_Type):
         parts = tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
         for part in parts:
             if part not in self.allowed:
-                raise UsageFault(
-                    "usage_choice", ctx, option=label(param), allowed=", ".join(self.allowed)
-                )
+                raise no_choice(part, self.allowed, param, ctx)
         return parts
 
 
@@ -294,7 +304,9 @@ def label(param: click.Parameter | None) -> str:
     """How a person would name the parameter."""
     if param is None:
         return "?"
-    return param.opts[-1] if isinstance(param, click.Option) else (param.name or "").upper()
+    if isinstance(param, click.Option):
+        return param.opts[-1]
+    return param.metavar or (param.name or "").upper()
 
 
 def help_page(command: click.Command, ctx: click.Context) -> str:

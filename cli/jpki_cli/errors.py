@@ -47,6 +47,10 @@ _BY_CLASS: tuple[tuple[str, str, Exit], ...] = (
 )
 
 
+# What other tools call it; ours has none.
+_PIN_OPTIONS = frozenset(("--pin", "--password", "--newpin", "--new-pin", "--passphrase", "-p"))
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What a run ended with, ready to be shown."""
@@ -118,6 +122,9 @@ def _usage(error: click.ClickException) -> Failure:
         name = error.option_name.partition("=")[0]
         name = name if name.startswith("--") else name[:2]
         message = t("error.usage_no_such_option", option=name)
+        if name in _PIN_OPTIONS:
+            message += " " + t("error.usage_pin_typed")
+            return Failure("usage_pin_typed", message, Exit.USAGE)
         near = nearest(name, _options(error.ctx)) if name.startswith("--") else ""
         if near:
             message += " " + t("error.usage_meant_option", option=near)
