@@ -86,7 +86,7 @@ validator = Validator(
 verdict = validator.validate(Path(certificate).read_bytes())
 took = time.process_time() - begin
 if verdict.outcome != "valid":
-    sys.exit("\n".join(f"{c.name} {c.outcome} {c.code} {dict(c.values)}" for c in verdict.checks))
+    sys.exit("\\n".join(f"{c.name} {c.outcome} {c.code} {dict(c.values)}" for c in verdict.checks))
 print(took, peak() - before)
 """
 
