@@ -98,7 +98,7 @@ class ChildProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()  # the process takes that as its end
-        if self._listener is None:  # nothing was begun: nothing has to be let go of
+        if self._listener is None or self._port is None:  # it has no card to let go of yet
             process.kill()
         try:
             process.wait(_FAREWELL)

@@ -23,7 +23,7 @@ from jpki.kiosk.reader import PcscPort
 from jpki.kiosk.terminal import Terminal, View
 from jpki.open_kiosk import MODULE
 from jpki.testing.virtual_reader import VirtualReader
-from terminal_views import ORIGIN, PATIENCE, Views, ask
+from terminal_views import ORIGIN, PATIENCE, Views, answer, screen
 
 LIMITS = {"idle": 60.0, "total": 300.0, "left": 0.5}
 
@@ -55,15 +55,11 @@ class PcscTerminal:
 
     def screen(self) -> dict[str, Any]:
         """What the presentation shows now."""
-        status, line = ask(self, "/screens")
-        assert status == 200
-        members: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
-        return members
+        return screen(self)
 
     def answer(self, **members: Any) -> None:
         """Answer what is shown now."""
-        body = {"number": self.screen()["number"], **members}
-        assert ask(self, "/answer", body)[0] == 204
+        answer(self, **members)
 
     def up_to_pin(self) -> View:
         """The card is there already."""

@@ -4,7 +4,6 @@ faults do at it."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from jpki.open_kiosk import MODULE
 from map_bench import Clock
 from process_memory import children
 from server_half import TOKEN
-from terminal_views import ORIGIN, PATIENCE, Views, ask
+from terminal_views import ORIGIN, PATIENCE, Views, answer
 
 PIN = "1234"
 
@@ -47,10 +46,7 @@ class Bed:
 
     def answer(self, **members: Any) -> None:
         """Answer what is shown now."""
-        status, line = ask(self.terminal, "/screens")
-        assert status == 200
-        number = json.loads(line.removeprefix(b"data: "))["number"]
-        assert ask(self.terminal, "/answer", {"number": number, **members})[0] == 204
+        answer(self.terminal, **members)
 
     @property
     def processes(self) -> list[int]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from jpki.kiosk.machine import State
 from jpki.kiosk.terminal import View
@@ -79,3 +79,16 @@ def ask(terminal: Shows, path: str, body: object = None, **headers: str) -> tupl
         return reply.status, reply.read()
     finally:
         connection.close()
+
+
+def screen(terminal: Shows) -> dict[str, Any]:
+    """What the presentation shows now."""
+    status, line = ask(terminal, "/screens")
+    assert status == 200
+    members: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return members
+
+
+def answer(terminal: Shows, **members: Any) -> None:
+    """Answer what is shown now."""
+    assert ask(terminal, "/answer", {"number": screen(terminal)["number"], **members})[0] == 204
