@@ -61,7 +61,8 @@ def test_no_pin_is_left(command: str, lines: list[str], code: int, tmp_path: Pat
     card_file.write_text(CARD, encoding="utf-8")
     document.write_text("a document\n")
     port = free_port()
-    serving = Serving(VpcdCardSide(HOST, port, load_card(str(card_file))))
+    side = VpcdCardSide(HOST, port, load_card(str(card_file)), connect_timeout=60)
+    serving = Serving(side)
     words = command.replace("DOCUMENT", str(document)).replace("SIGNED", str(tmp_path / "signed"))
     inside, outside = os.pipe()
     program = subprocess.Popen(
