@@ -39,7 +39,8 @@ def cluster() -> Iterator[map_bench.Cluster]:
 def kiosk(cluster: map_bench.Cluster) -> Iterator[Kiosk]:
     """A demonstration over PostgreSQL."""
     url = cluster.create("kiosk")
-    with Kiosk("--demo", "--reader", "virtual:", "--db", url) as running:
+    words = ("--demo", "--reader", "virtual:", "--flow", "konbini", "--db", url)
+    with Kiosk(*words) as running:
         yield running
 
 

@@ -32,7 +32,8 @@ def bed() -> Iterator[PcscBed]:
 
 @pytest.fixture(scope="module")
 def kiosk(bed: PcscBed) -> Iterator[Kiosk]:
-    with Kiosk("--demo", "--reader", "pcsc:", environment=bed.environment) as running:
+    words = ("--demo", "--reader", "pcsc:", "--flow", "konbini")
+    with Kiosk(*words, environment=bed.environment) as running:
         yield running
 
 
