@@ -82,6 +82,18 @@ def test_calls_of_the_migration_guide_are_there() -> None:
             assert callable(found), call
 
 
+def test_a_newcomer_did_what_the_readme_says() -> None:
+    """The log's commands are the README's; only the clone and pipx itself come from elsewhere."""
+    page = (ROOT / "docs" / "new-user.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| `(.+?)` \| [\d.]+ \|", page, re.M)
+    told = [row for row in rows if not row.startswith("git clone") and not row.endswith(" pipx")]
+    assert len(rows) - len(told) == 2
+    for command in told:
+        said = re.sub(r"/srv/\S+\.whl", "WHEEL", command).removeprefix(".venv/bin/jpki ")
+        assert said in readme, command
+
+
 def diagrams() -> ModuleType:
     spec = importlib.util.spec_from_file_location("diagrams", ROOT / "docs" / "diagrams.py")
     assert spec is not None
