@@ -6,8 +6,9 @@ environment variables give them their full length. ``python tests/support/assura
 the tests of each promise, keeps what came of it in ``docs/assurance.json`` and writes the page;
 ``page`` only writes the page. A test says how many cases it went through with
 ``record_property("cases", n)``; one that does not counts as one case. What it says with
-``record_property("note", text)``, or why it was skipped, stands on the page beside the result; a
-promise of which every test was skipped did not pass, it was not checked.
+``record_property("note", text)`` stands on the page beside the result, and so does why it could
+not look, ``record_property("unchecked", why)``: a promise of which no test could look is not
+checked.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one run of a promise's tests. ``tests``: those that ran. ``cases``: as they
-    counted. ``note``: what they said besides, or why they did not run."""
+    """What came of one run of a promise's tests. ``tests``: those that looked. ``cases``: as
+    they counted. ``note``: what they said besides, or why they could not look."""
 
     passed: bool
     form: str
@@ -186,13 +187,12 @@ def run_promise(promise: Promise, form: Form) -> Result:
 
 
 def _counted(report: Path) -> tuple[int, int, str]:
-    """Tests that ran by pytest's report, the cases they say they went through, and their notes."""
+    """Tests that looked, by pytest's report, the cases they went through, and their notes."""
     tests = cases = 0
     notes: list[str] = []
     for case in ET.parse(report).iter("testcase"):
-        notes += _said_by(case, "note")
-        if (skipped := case.find("skipped")) is not None:
-            notes.append(skipped.get("message", ""))
+        notes += [*_said_by(case, "note"), *(unchecked := _said_by(case, "unchecked"))]
+        if unchecked:
             continue
         tests += 1
         said = _said_by(case, "cases")
