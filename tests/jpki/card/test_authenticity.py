@@ -137,7 +137,16 @@ def test_each_forgery_has_its_reason(
     for check in result.checks:
         assert (check.outcome is Outcome.VALID) == check.code.endswith("genuine")
     assert (result.key_problem and result.key_problem.code) == key
+    assert (result.key_problem and result.key_problem.outcome) == (key and Outcome.INVALID)
     assert (result.key is None) == (key is not None)
+
+
+def test_a_forged_chain_is_said_also_where_no_key_was_read(files: Files, keys: Keys) -> None:
+    forged = files | {"0004": cv_file(keys.other, keys.city)}
+    result = authenticity.check_text(replace(evidence(forged), ap_key=None), keys.trusted)
+    assert result.key_problem is not None
+    assert result.key_problem.code == "cv_signature_wrong"
+    assert result.key_problem.outcome is Outcome.INVALID
 
 
 def test_a_signed_number_with_a_wrong_check_digit(files: Files, keys: Keys) -> None:

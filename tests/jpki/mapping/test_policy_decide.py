@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jpki.certificate.kinds import Environment, Medium
-from jpki.mapping.decision import DecisionOutcome, StepOutcome, decide
+from jpki.mapping.decision import Decision, DecisionOutcome, StepOutcome, decide
 from jpki.mapping.policy import (
     STAFF_OPERATIONS,
     LinkEvidence,
@@ -33,6 +33,15 @@ def test_the_good_request_is_allowed_on_its_ground() -> None:
     assert (decision.rule, decision.article) == ("R5", "○○市立図書館条例6条")
     assert (decision.service, decision.purpose) == ("library", "lend")
     assert decision.policy_version == policy().version
+
+
+def test_where_nothing_speaks_for_it_the_answer_is_no() -> None:
+    weighed = decide(policy(), ask()).steps
+    silent = tuple(step for step in weighed if step.outcome is StepOutcome.NOT_APPLICABLE)
+    for steps in ((), silent):
+        decision = Decision(steps, "v", "library", "lend")
+        assert decision.outcome is DecisionOutcome.REFUSED
+        assert not decision.allowed
 
 
 @pytest.mark.parametrize(

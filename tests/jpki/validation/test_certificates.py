@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -276,6 +277,7 @@ def test_curve_of_the_next_card(validator: Build, pki: SynthPki, make: Make) -> 
     assert validator(crls=pki.crls()).validate(data).outcome is Outcome.VALID
     certificate = parse_certificate(data)
     assert not key_allowed(certificate, Environment.PRODUCTION)
+    assert not key_allowed(replace(certificate, key_algorithm="P-256"), Environment.TEST)
     assert algorithm_allowed(SHA384_ECDSA, Environment.TEST)
     assert not algorithm_allowed(SHA384_ECDSA, Environment.PRODUCTION)
 
