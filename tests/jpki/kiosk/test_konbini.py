@@ -196,7 +196,7 @@ def test_a_policy_without_the_purpose_does_not_start(place: Town) -> None:
 
 def test_the_first_screen_names_another_way_and_the_article(place: Town) -> None:
     first = Konbini(place.half(), place.bench.policy, StubCoins()).first_screen
-    assert first.article == "住民基本台帳法12条"
+    assert first.article == "住民基本台帳法12条 / ○○市印鑑条例14条 / ○○市税条例20条"
     assert set(first.alternative_path) == {"ja", "en"}
 
 
