@@ -8,6 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 from jpki.certificate import Environment, Family, Medium, parse_certificate
 from jpki.synth import names
@@ -280,6 +284,21 @@ def test_curve_of_the_next_card(validator: Build, pki: SynthPki, make: Make) -> 
     assert not key_allowed(replace(certificate, key_algorithm="P-256"), Environment.TEST)
     assert algorithm_allowed(SHA384_ECDSA, Environment.TEST)
     assert not algorithm_allowed(SHA384_ECDSA, Environment.PRODUCTION)
+
+
+def test_a_signature_fits_the_algorithm_that_is_named_alone() -> None:
+    from jpki.synth import stored_key
+    from jpki.synth.keystore import stored_ec_key
+    from jpki.validation.algorithms import SHA256_RSA, SHA384_ECDSA, signature_fits
+
+    rsa_key, ec_key, data = stored_key("card-15-session"), stored_ec_key("document-issuer"), b"data"
+    signed: dict[bytes, tuple[RSAPublicKey | EllipticCurvePublicKey, bytes]] = {
+        SHA256_RSA: (rsa_key.public_key(), rsa_key.sign(data, PKCS1v15(), SHA256())),
+        SHA384_ECDSA: (ec_key.public_key(), ec_key.sign(data, ECDSA(SHA384()))),
+    }
+    for own, (key, signature) in signed.items():
+        for named in (SHA256_RSA, SHA384_ECDSA, b"", own[:-1]):
+            assert signature_fits(key, named, signature, data) is (named == own)
 
 
 @pytest.mark.parametrize("medium", Medium)
