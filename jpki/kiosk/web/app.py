@@ -77,7 +77,10 @@ class Pages:
             *more,
         ]
         guard = Middleware(Guard, origin=self.origin, csrf=self.csrf)
-        return Starlette(routes=routes, middleware=[guard])
+        app = Starlette(routes=routes, middleware=[guard])
+        # To send «/static» on to «/static/», Starlette reads a query that may be no text.
+        app.router.redirect_slashes = False
+        return app
 
     async def _index(self, request: Request) -> Response:
         return static_file("index.html")
