@@ -44,7 +44,7 @@ class Step:
     command: str
     user: str = ""
     status: int = 0
-    folder: str = "/root/jpki"
+    folder: str = "/srv/jpki"
 
 
 def steps(package: str) -> list[Step]:
