@@ -286,6 +286,26 @@ def test_curve_of_the_next_card(validator: Build, pki: SynthPki, make: Make) -> 
     assert not algorithm_allowed(SHA384_ECDSA, Environment.PRODUCTION)
 
 
+def test_dates_count_to_the_second_and_both_ends_are_included(pki: SynthPki) -> None:
+    from jpki.validation.path import check_validity
+
+    anchor = TrustStore(Environment.TEST, pki.trust_anchors()).anchors[0]
+    root, second, day = anchor.certificate, timedelta(seconds=1), timedelta(days=1)
+    first, last = root.not_before, root.not_after
+    rows = [
+        (first, last, first, "within_validity"),
+        (first, last, last, "within_validity"),
+        (first + day, last, first + day - second, "not_yet_valid"),
+        (first, last - day, last - day + second, "expired"),
+        (first - day, last + day, last + second, "ca_expired"),
+        (first - day, last + day, first - second, "ca_not_yet_valid"),
+    ]
+    for begins, ends, moment, code in rows:
+        check = check_validity(begins, ends, anchor, moment)
+        assert check.code == code
+        assert (check.outcome is Outcome.VALID) is (code == "within_validity")
+
+
 def test_a_signature_fits_the_algorithm_that_is_named_alone() -> None:
     from jpki.synth import stored_key
     from jpki.synth.keystore import stored_ec_key
