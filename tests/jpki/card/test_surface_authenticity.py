@@ -101,6 +101,7 @@ def test_nothing_read_proves_nothing(files: Files, keys: Keys) -> None:
     assert result.key is None
     assert result.key_problem is not None
     assert (result.key_problem.name, result.key_problem.code) == (PRESENT, "no_verified_key")
+    assert result.key_problem.outcome is Outcome.CANNOT_TELL
 
 
 def test_chains_that_prove_nothing(files: Files, keys: Keys) -> None:
