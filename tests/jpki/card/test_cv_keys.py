@@ -38,6 +38,17 @@ def test_moduli_and_ids(name: str) -> None:
     assert e == 65537
 
 
+def test_what_is_no_key_id() -> None:
+    """Every octet that has one meaning has it: digits, the mark between, the length."""
+    good = bytes.fromhex(next(iter(IDS.values())))
+    for place in (*range(7), 7, 8, *range(9, 12)):
+        with pytest.raises(ValueError, match="not a key id"):
+            key_name(good[:place] + b"\xa5" + good[place + 1 :])
+    for wrong in (good[:-1], good + b"\x00", b""):
+        with pytest.raises(ValueError, match="not a key id"):
+            key_name(wrong)
+
+
 def test_environments_do_not_mix() -> None:
     assert len(PRODUCTION) == len(JLIS_TEST) == 3
     assert all(key_id.startswith(b"5") for key_id in PRODUCTION)

@@ -268,6 +268,15 @@ def test_root_without_the_right(
     assert bad(verdict) == {"path": code}
 
 
+def test_root_with_a_weak_key(validator: Build, pki: SynthPki, make: Make) -> None:
+    """Its name and right to sign are good, and so is its signature."""
+    root = pki.ca_certificate(Family.SIGN, 3, key="weak-1024")
+    key_id = parse_certificate(root).key_id
+    certificate = make(signer="weak-1024", aki_key_id=key_id)
+    verdict = validator(TrustStore(Environment.TEST, [root])).validate(certificate)
+    assert bad(verdict) == {"path": "ca_weak_key"}
+
+
 def test_root_is_no_holder(validator: Build, pki: SynthPki) -> None:
     verdict = validator().validate(pki.ca_certificate(Family.SIGN, 3))
     assert bad(verdict) == {"profile": "not_end_entity"}

@@ -140,6 +140,27 @@ def test_production_refuses_test_and_foreign_issuers(
 
 
 @pytest.mark.parametrize("family", Family)
+def test_production_without_a_key_id(
+    validator: Callable[..., Validator], pinned: SynthPki, make: Make, family: Family
+) -> None:
+    """Which roots are missing counts by family; with all at hand, an unknown one may exist."""
+    other = Family.AUTH if family is Family.SIGN else Family.SIGN
+    roots = {f: [pinned.ca_certificate(f, g) for g in (1, 2, 3)] for f in Family}
+    unnamed = make(family, of=pinned, signer="rogue-ca", drop=("aki",))
+    rows = [
+        (roots[other], "root_certificate_missing", 3),
+        ([*roots[other], *roots[family][1:]], "root_certificate_missing", 1),
+        (roots[family], "unknown_generation", None),
+    ]
+    for held, code, generation in rows:
+        production = validator(TrustStore(Environment.PRODUCTION, held))
+        check = production.validate(unnamed).check("path")
+        assert check is not None
+        assert (check.outcome, check.code) == (Outcome.CANNOT_TELL, code)
+        assert check.values.get("generation") == generation
+
+
+@pytest.mark.parametrize("family", Family)
 def test_production_with_pins(
     validator: Callable[..., Validator], pinned: SynthPki, make: Make, family: Family
 ) -> None:
