@@ -7,7 +7,7 @@ come out, and no notice holds anything by which a card or a person could be told
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -163,28 +163,22 @@ class Machine:
 
     def due(self, now: float) -> Signal | None:
         """The limit that has passed."""
-        if self.state in IN_PRESENTATION and now - self._begun >= self.limits.total:
-            return Signal.TOO_LONG
-        if self.state in ANSWER_WANTED and now - self._since >= self.limits.idle:
-            return Signal.IDLE
-        if self.state in TAKE_CARD and now - self._since >= self.limits.left:
-            return Signal.LEFT
-        if self._is_shown_still() and now - self._since >= self.limits.total:
-            return Signal.FORGOTTEN
-        return None
+        return next((signal for at, signal in self._limits() if now >= at), None)
 
     def next_due(self) -> float | None:
         """When ``due`` has to be asked again, on the caller's clock; None: no limit counts."""
-        times = []
+        return min((at for at, _ in self._limits()), default=None)
+
+    def _limits(self) -> Iterator[tuple[float, Signal]]:
+        """When each limit of this state passes, and what that is; the graver first."""
         if self.state in IN_PRESENTATION:
-            times.append(self._begun + self.limits.total)
+            yield self._begun + self.limits.total, Signal.TOO_LONG
         if self.state in ANSWER_WANTED:
-            times.append(self._since + self.limits.idle)
+            yield self._since + self.limits.idle, Signal.IDLE
         if self.state in TAKE_CARD:
-            times.append(self._since + self.limits.left)
+            yield self._since + self.limits.left, Signal.LEFT
         if self._is_shown_still():
-            times.append(self._since + self.limits.total)
-        return min(times, default=None)
+            yield self._since + self.limits.total, Signal.FORGOTTEN
 
     def _is_shown_still(self) -> bool:
         """Whether the alarm goes, and the outcome of the visit is there to be read under it."""

@@ -76,6 +76,7 @@ def _behind(connection: Connection, service: str, epoch: int) -> bool:
 
 
 def _rekey(store: Store, keys: KeyRing, service: str, page: int) -> None:
+    """Page by page, each in a transaction of its own. Two who do it at once take turns."""
     for table in (schema.CERTIFICATE_INDEX, schema.SUPPRESSED_INDEX):
         while store.change(lambda c, t=table: _page(c, t, keys, service, page)):  # type: ignore[misc]
             pass
@@ -85,7 +86,7 @@ def _rekey(store: Store, keys: KeyRing, service: str, page: int) -> None:
 
 
 def _page(connection: Connection, table: Table, keys: KeyRing, service: str, page: int) -> int:
-    own = keys.service(service)
+    own = _turn(connection, keys, service)
     rows = connection.execute(
         select(table.c.index_key)
         .where(table.c.service == service, table.c.epoch == own.epoch - 1)
@@ -113,7 +114,7 @@ def _sealed(
     service: str,
     page: int,
 ) -> int:
-    own = keys.service(service)
+    own = _turn(connection, keys, service)
     rows = connection.execute(
         select(table).where(table.c.service == service, table.c.epoch == own.epoch - 1).limit(page)
     ).all()
@@ -123,6 +124,12 @@ def _sealed(
             update(table).where(*same).values(sealed=sealed_anew(own, row), epoch=own.epoch)
         )
     return len(rows)
+
+
+def _turn(connection: Connection, keys: KeyRing, service: str) -> ServiceKeys:
+    """The keys of the service, once nobody else is at its rows: they would lock each other."""
+    connection.execute(select(_K.c.epoch).where(_K.c.service == service).with_for_update())
+    return keys.service(service)
 
 
 def _certificate(keys: ServiceKeys, row: Row[Any]) -> bytes:

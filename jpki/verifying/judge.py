@@ -113,7 +113,8 @@ class Judge:
         counts from its date if its reason says that the key is not to blame; else every stamp
         falls with it [RFC3161 4].
         """
-        validator, found = self._validator(None), Check("revocation", Outcome.VALID, "trusted")
+        validator = self._validator(None)
+        found = Check("revocation", Outcome.VALID, "certificate_named")
         leaf = self._options.revocation is RevocationMode.LEAF
         below = path[:-1][:1] if leaf else path[:-1]
         for certificate, issuer in zip(below, path[1:], strict=False):

@@ -128,8 +128,8 @@ def test_a_named_configuration_has_to_exist(cli: Cli, tmp_path: Path) -> None:
     ("arguments", "code"),
     [
         (("--bogus",), "usage_no_such_option"),
-        (("card", "info", "--pin=1234"), "usage_no_such_option"),
-        (("card", "info", "-p1234"), "usage_no_such_option"),
+        (("card", "info", "--pin=1234"), "usage_pin_typed"),
+        (("card", "info", "-p1234"), "usage_pin_typed"),
         (("nonsense",), "usage_no_such_command"),
         (("card", "nonsense"), "usage_no_such_command"),
         (("card",), "usage_missing_command"),

@@ -353,11 +353,12 @@ def test_everything_that_a_map_says_has_words(lang: str) -> None:
         *(f"map.role.{one.value}" for one in Role),
         *(f"map.state.{one.value}" for one in State),
         "map.link.card",
-        *(f"map.operation.{one}" for one in map_challenge.OPERATIONS),
+        *(f"map.operation.{one.replace('-', '_')}" for one in map_challenge.OPERATIONS),
         *(f"map.fault.{one}" for one in faults),
         *(f"reason.{one}" for one in GROUNDS),
         "map.ledger.intact", "map.ledger.damaged", "map.consent.given", "map.consent.withdrawn",
         "map.environment.test", "map.environment.production",
     ]  # fmt: skip
     assert [key for key in keys if not has(key, lang)] == []
-    assert set(map_challenge.OPERATIONS) <= {one.value for one in Operation}
+    known = {one.value.replace("_", "-") for one in Operation}
+    assert set(map_challenge.OPERATIONS) <= known

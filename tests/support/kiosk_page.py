@@ -91,7 +91,7 @@ class Kiosk:
         self.origin = self.url.rstrip("/")
         self._csrf = ""
 
-    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """End it; its exit code and what it wrote on stderr."""
         self._process.send_signal(number)
         _, err = self._process.communicate(timeout=PATIENCE)

@@ -259,16 +259,22 @@ def test_we_verify_time_stamps_that_openssl_makes(
 
     from jpki.certificate.files import load_certificates
     from jpki.open import load_trust
+    from jpki.validation.policy import RevocationMode
     from jpki.verifying.judge import Judge
     from jpki.verifying.material import ValidationOptions
 
     made = sign(folder / "content", [signer(folder)], options(stamper=stamper))
     root = load_certificates((one_tsa / "root.pem").read_bytes())
     trust = load_trust("test")
-    found = verify(made, folder, folder / "content", Judge(trust, ValidationOptions(), tsa=root))
+    unasked = ValidationOptions(revocation=RevocationMode.NONE)
+    found = verify(made, folder, folder / "content", Judge(trust, unasked, tsa=root))
     time = found.verdict.check("time")
     assert time is not None
     assert (time.outcome, time.code) == (Outcome.VALID, "time_stamped")
+    asked = verify(made, folder, folder / "content", Judge(trust, ValidationOptions(), tsa=root))
+    time = asked.verdict.check("time")
+    assert time is not None
+    assert (time.outcome, time.code) == (Outcome.NOT_RUN, "stamp_status_unknown")
     strange = verify(made, folder, folder / "content", Judge(trust, ValidationOptions()))
     time = strange.verdict.check("time")
     assert time is not None
