@@ -158,7 +158,7 @@ class Validator:
         if key_id is None or [root.key_id for root in named].count(key_id) != 1:
             return
         family = self._profile.family(certificate)
-        settled = self._unasked(family)
+        settled = self._unasked(permitted=self.permitted(family))
         learned = Learned(
             family=family,
             profiles={f: self._profile.check(certificate, f) for f in (None, *Family)},
@@ -197,10 +197,9 @@ class Validator:
 
         Under the same policy as a holder's, from lists alone: no responder is asked about others.
         """
-        if self._mode is RevocationMode.NONE:
-            return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
-        if self._verifier is None and self._trust.environment is Environment.PRODUCTION:
-            return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
+        real = self._trust.environment is Environment.PRODUCTION
+        if (unasked := self._unasked(permitted=self._verifier is not None or not real)) is not None:
+            return unasked
         anchor = Anchor(issuer, issuer.public_key, issuer.ski or b"", None, 0)
         moment = replace(self._moment(None), at=at)  # newer lists tell of it, too
         listed = self._crls.check(certificate, anchor, moment)
@@ -234,7 +233,7 @@ class Validator:
         self, certificate: AskedAbout, anchor: Anchor | None, family: Family | None, moment: Moment
     ) -> Check:
         """What the revocation data say of a certificate whose issuer is ``anchor``."""
-        if (unasked := self._unasked(family)) is not None:
+        if (unasked := self._unasked(permitted=self.permitted(family))) is not None:
             return unasked
         if anchor is None:
             return Check("revocation", Outcome.NOT_RUN, "path_first")
@@ -253,11 +252,11 @@ class Validator:
 
         return OcspSource(answers, client, self._preference, self._in_force)
 
-    def _unasked(self, family: Family | None) -> Check | None:
-        """The check where no revocation data of that family are looked at, whatever they say."""
+    def _unasked(self, *, permitted: bool) -> Check | None:
+        """The check where no revocation data are looked at, whatever they say."""
         if self._mode is RevocationMode.NONE:
             return Check("revocation", Outcome.NOT_RUN, "revocation_not_asked")
-        if not self.permitted(family):
+        if not permitted:
             return Check("revocation", Outcome.CANNOT_TELL, "not_permitted")
         return None
 
