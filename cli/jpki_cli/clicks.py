@@ -344,9 +344,7 @@ def usage_pieces(command: click.Command, ctx: click.Context) -> list[str]:
 
 
 def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns - 1
+    return texts.terminal_columns() - 1
 
 
 def _options(

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from jpki_cli import texts
 from jpki_cli.session import Session
 
@@ -26,7 +24,7 @@ class Progress:
         if not self._live:
             return
         self.clear()
-        line = texts.cut(line, shutil.get_terminal_size((80, 24)).columns - 1)
+        line = texts.cut(line, texts.terminal_columns() - 1)
         self._err.write(line)
         self._err.flush()
         self._shown = texts.width(line)

@@ -74,13 +74,7 @@ class Screen:
     @property
     def columns(self) -> int:
         """Width of the terminal (columns), 40 to 100."""
-        return max(40, min(self._terminal - 1, 100))
-
-    @property
-    def _terminal(self) -> int:
-        import shutil
-
-        return shutil.get_terminal_size((80, 24)).columns
+        return max(40, min(texts.terminal_columns() - 1, 100))
 
     def table(self, rows: Iterable[Sequence[Part]], *, indent: int = 2, gap: int = 3) -> None:
         """Rows in aligned columns; on a terminal the last one is folded below itself."""
@@ -102,7 +96,7 @@ class Screen:
         """One row: its last cell in as many lines as the terminal wants."""
         *before, last = parts
         taken = sum(texts.width(_plain(part)) for part in before)
-        width = self._terminal - 1
+        width = texts.terminal_columns() - 1
         if not self._app.out.isatty() or taken + texts.width(_plain(last)) <= width:
             self.line(*parts)
             return

@@ -57,6 +57,13 @@ def choose(option: str | None, env: Mapping[str, str], *, unicode: bool = True) 
     return "en"
 
 
+def terminal_columns() -> int:
+    """Width of the terminal (columns); 80 where there is none."""
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
 def width(text: str) -> int:
     """Columns ``text`` takes on a terminal. Ambiguous characters count one."""
     return sum(_columns(char) for char in text)
