@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import _bench
+import card_jobs
 from jpki.card import Card
-from jpki.card_map import PinKind
 from jpki.emulator import VirtualConnection, load_card
 from jpki.emulator.card import ApduTrace
-from jpki.signing.card_key import CardKey
 from jpki_apdu.connection import ReplyLimits
 from pcsc_bed import PcscBed
 from reading_floor import EXTENDED, SHORT, floor, seconds
@@ -30,51 +28,12 @@ NEAR = 1.1  # times the floor
 PKCS11 = "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so"
 
 
-def _auth_certificate(card: Card) -> None:
-    card.jpki.certificate("auth")
-
-
-def _sign_certificate(card: Card) -> None:
-    card.pins.verify(PinKind.SIGN, bytearray(b"ABC123"))
-    card.jpki.certificate("sign")
-
-
-def _attributes(card: Card) -> None:
-    card.pins.verify(PinKind.TEXT, bytearray(b"1234"))
-    card.text.attributes()
-
-
-def _signature(card: Card) -> None:
-    card.pins.verify(PinKind.AUTH, bytearray(b"1234"))
-    card.jpki.authenticate(b"a challenge")
-
-
-def _document(card: Card) -> None:
-    signer = CardKey(card, PinKind.SIGN).unlock(bytearray(b"ABC123"))
-    signer.sign_digest(signer.algorithms[0], bytes(32))
-    assert signer.chain
-
-
-def _face(card: Card) -> None:
-    card.pins.verify(PinKind.NUMBER_A, bytearray(b"537686677188"))
-    card.surface.face()
-
-
-def _age(card: Card) -> None:
-    card.pins.verify(PinKind.BIRTH, bytearray(b"550217"))
-    card.surface.age()
-
-
-def _counters(card: Card) -> None:
-    card.pins.counters()
-
-
 @dataclass(frozen=True, slots=True)
 class LibraryJob:
     """Commands at most with short file identifiers, without, and with extended length."""
 
     name: str
-    work: Callable[[Card], None]
+    work: card_jobs.Job
     with_sfi: int
     without: int
     extended: int | None = None
@@ -82,14 +41,14 @@ class LibraryJob:
 
 
 LIBRARY = (
-    LibraryJob("authentication certificate", _auth_certificate, 8, 9, 3),
-    LibraryJob("signature certificate, password", _sign_certificate, 12, 13, 5),
-    LibraryJob("four attributes, PIN", _attributes, 5, 6),
-    LibraryJob("one signature, PIN", _signature, 5, 6),
-    LibraryJob("document signature, CA certificate, password", _document, 20, 21, 7),
-    LibraryJob("card face (1.2 kB), reference number A", _face, 8, 10, 5),
-    LibraryJob("birth date record, its key", _age, 6, 8, 5),
-    LibraryJob("ten counters", _counters, 15, 25, applications=5),
+    LibraryJob("authentication certificate", card_jobs.auth_certificate, 8, 9, 3),
+    LibraryJob("signature certificate, password", card_jobs.sign_certificate, 12, 13, 5),
+    LibraryJob("four attributes, PIN", card_jobs.attributes, 5, 6),
+    LibraryJob("one signature, PIN", card_jobs.signature, 5, 6),
+    LibraryJob("document signature, CA certificate, password", card_jobs.document, 20, 21, 7),
+    LibraryJob("card face (1.2 kB), reference number A", card_jobs.face, 8, 10, 5),
+    LibraryJob("birth date record, its key", card_jobs.age, 6, 8, 5),
+    LibraryJob("ten counters", card_jobs.pin_status, 15, 25, applications=5),
 )
 
 
@@ -157,7 +116,7 @@ PROGRAMS = (
 )  # fmt: skip
 
 
-def in_library(job: Callable[[Card], None], reply: int, sfi: bool | None = True) -> list[ApduTrace]:
+def in_library(job: card_jobs.Job, reply: int, sfi: bool | None = True) -> list[ApduTrace]:
     """What the card was sent for one job, fresh and with nothing selected."""
     limits = ReplyLimits(SHORT, EXTENDED if reply == EXTENDED else 0)
     emulated = load_card("hanako")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,41 +12,25 @@ import pytest
 
 import jpki.emulator
 import reading_floor
+from card_jobs import (
+    Job,
+    age,
+    attributes,
+    auth_certificate,
+    document,
+    face,
+    pin_status,
+    sign_certificate,
+    signature,
+)
 from jpki.card import Card
-from jpki.card_map import PinKind
 from jpki.emulator import EmulatedCard, VirtualConnection, load_card
 from jpki.emulator.card import ApduTrace
-from jpki.signing.card_key import CardKey
 from jpki_apdu.connection import ReplyLimits
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 SHORT = ReplyLimits(short=256, extended=0)
 EXTENDED = ReplyLimits(short=256, extended=65536)
-
-Job = Callable[[Card], object]
-
-
-def auth_certificate(card: Card) -> None:
-    card.jpki.certificate("auth")
-
-
-def sign_certificate(card: Card) -> None:
-    card.pins.verify(PinKind.SIGN, bytearray(b"ABC123"))
-    card.jpki.certificate("sign")
-
-
-def attributes(card: Card) -> None:
-    card.pins.verify(PinKind.TEXT, bytearray(b"1234"))
-    card.text.attributes()
-
-
-def signature(card: Card) -> None:
-    card.pins.verify(PinKind.AUTH, bytearray(b"1234"))
-    card.jpki.authenticate(b"challenge")
-
-
-def pin_status(card: Card) -> None:
-    assert len(card.pins.counters()) == 10
 
 
 @functools.cache
@@ -108,22 +91,6 @@ def test_no_byte_of_a_certificate_is_read_twice() -> None:
         der = card.jpki.certificate("auth")
     read = sum(trace.reply for trace in seen if trace.header[1] == 0xB0)
     assert read == len(der)
-
-
-def document(card: Card) -> None:
-    signer = CardKey(card, PinKind.SIGN).unlock(bytearray(b"ABC123"))
-    signer.sign_digest(signer.algorithms[0], bytes(32))
-    assert signer.chain
-
-
-def face(card: Card) -> None:
-    card.pins.verify(PinKind.NUMBER_A, bytearray(b"537686677188"))
-    card.surface.face()
-
-
-def age(card: Card) -> None:
-    card.pins.verify(PinKind.BIRTH, bytearray(b"550217"))
-    card.surface.age()
 
 
 def sent(job: Job, limits: ReplyLimits) -> list[ApduTrace]:
