@@ -201,16 +201,21 @@ def new_bench(
     token: str = "",
     pin: Pin | None = None,
     evidence_url: str | None = None,
+    grouped: bool = False,
 ) -> Bench:
-    """A new map. ``token``: its address; without one the keys lie in a file of ``folder``."""
+    """A new map. ``token``: its address; without one the keys lie in a file of ``folder``.
+
+    ``grouped``: opened as for a server.
+    """
     clock = Clock()
     chosen = load_policy(policy) if isinstance(policy, str) else policy
     key_file = folder / "map.keys"
     keys = token or key_file
     create_map(url, keys, chosen, Environment.TEST, now=NOW, pin=pin, evidence_url=evidence_url)
     opened = open_map(
-        url, keys, chosen, validator(clock), clock=clock, pin=pin, evidence_url=evidence_url
-    )
+        url, keys, chosen, validator(clock), clock=clock, pin=pin, evidence_url=evidence_url,
+        grouped=grouped,
+    )  # fmt: skip
     return Bench(url, key_file, chosen, clock, opened, service, token=token, pin=pin)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, func, select
 from jpki.mapping.challenge_stock import MOST, SHELVES
 from jpki.mapping.errors import StoreStateError
 from jpki.mapping.policy import Operation
-from jpki.mapping.service import Map, open_map
+from jpki.mapping.service import Map
 from jpki.mapping.store.schema import CHALLENGE
 from jpki.verifying.challenge import Challenge
 from map_bench import ORIGIN, Bench, holder, new_bench
@@ -22,11 +22,7 @@ from map_bench import ORIGIN, Bench, holder, new_bench
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A map that is opened for a server."""
-    made = new_bench(f"sqlite:///{tmp_path}/map.db", tmp_path, service="library")
-    made.map.close()
-    made.map = open_map(
-        made.url, made.key_file, made.policy, made.map.validator, clock=made.clock, grouped=True
-    )
+    made = new_bench(f"sqlite:///{tmp_path}/map.db", tmp_path, service="library", grouped=True)
     yield made
     made.close()
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, event, func, insert, select
 from jpki.mapping.answers import Outcome
 from jpki.mapping.errors import ConflictError, MapError, StoreStateError
 from jpki.mapping.policy import Operation
-from jpki.mapping.service import Map, open_map
+from jpki.mapping.service import Map
 from jpki.mapping.store.grouped import GroupedStore
 from jpki.mapping.store.schema import LEDGER, META
 from map_bench import Bench, holder, new_bench
@@ -25,11 +25,7 @@ THREADS = 16
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = new_bench(f"sqlite:///{tmp_path}/map.db", tmp_path, service="library")
-    made.map.close()
-    made.map = open_map(
-        made.url, made.key_file, made.policy, made.map.validator, clock=made.clock, grouped=True
-    )
+    made = new_bench(f"sqlite:///{tmp_path}/map.db", tmp_path, service="library", grouped=True)
     yield made
     made.close()
 
