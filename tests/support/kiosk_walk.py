@@ -35,6 +35,14 @@ def up_to_pin(kiosk: Kiosk, browser: Browser, card: str = "hanako") -> None:
     browser.screen("pin")
 
 
+def up_to_document(browser: Browser) -> None:
+    """From the PIN to the document, which is paid for."""
+    browser.enter("1234")
+    browser.screen("confirm")
+    browser.press(".strong")
+    browser.one("#document")
+
+
 def screens(kiosk: Kiosk, browser: Browser) -> Iterator[str]:
     """Goes from screen to screen; the name of each while it is shown."""
     yield "waiting"

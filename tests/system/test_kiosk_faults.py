@@ -12,7 +12,7 @@ import pytest
 import map_bench
 from jpki import messages
 from kiosk_page import Browser, Kiosk
-from kiosk_walk import put_down, start, up_to_pin
+from kiosk_walk import put_down, start, up_to_document, up_to_pin
 
 pytestmark = pytest.mark.xdist_group("kiosk-faults")
 
@@ -195,10 +195,7 @@ def test_a_receipt_says_what_was_issued_and_nothing_of_the_person(
 ) -> None:
     start(kiosk, browser, "en")
     up_to_pin(kiosk, browser)
-    browser.enter("1234")
-    browser.screen("confirm")
-    browser.press(".strong")
-    browser.one("#document")
+    up_to_document(browser)
     labels = [label.text for label in browser.all("dt")]
     names = ("document", "issuer", "number", "time", "fee")
     assert labels == [messages.text(f"kiosk.receipt.{name}", "en") for name in names]
@@ -224,10 +221,7 @@ def test_reload_back_and_a_second_tab(kiosk: Kiosk, browser: Browser) -> None:
     try:
         browser.driver.get(kiosk.url)
         browser.screen("pin")
-        browser.enter("1234")
-        browser.screen("confirm")
-        browser.press(".strong")
-        browser.one("#document")
+        up_to_document(browser)
         browser.driver.switch_to.window(first)
         browser.one("#document")
         assert _ledger(kiosk, browser) == before + 1
@@ -257,10 +251,7 @@ def test_an_issued_document_is_checked(kiosk: Kiosk, browser: Browser, tmp_path:
     """Downloaded from the terminal, checked on the page; one byte more and it is not genuine."""
     start(kiosk, browser, "en")
     up_to_pin(kiosk, browser)
-    browser.enter("1234")
-    browser.screen("confirm")
-    browser.press(".strong")
-    browser.one("#document")
+    up_to_document(browser)
     data = bytes(
         browser.driver.execute_async_script(
             "const done = arguments[0];"
