@@ -33,7 +33,7 @@ from jpki.mapping.service import open_map
 from jpki.open import VIRTUAL, emulated_card, load_trust
 from jpki.open_flows import ACTORS, SHOWCASE, town_policy
 from jpki.open_kiosk import listening, reader_port, serve_terminal
-from jpki.open_shelter import SHELTER_ACTORS, demo_office, demo_routes
+from jpki.open_shelter import SHELTER_ACTORS, demo_office, demo_plan, open_routes, register
 from jpki.open_town import TERMINAL, DemoClock, Town, town_issuer
 from jpki.validation.validator import Validator
 from jpki.verdict import Verdict
@@ -41,6 +41,7 @@ from jpki.verdict import Verdict
 if TYPE_CHECKING:
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.server.app import More
+    from jpki.kiosk.shelter.notices import GatePlan
     from jpki.kiosk.terminal import Terminal
 
 UNKNOWN: Final = ("forged", "copied")  # nobody at a counter would have enrolled these
@@ -222,11 +223,16 @@ class Demonstration:
         """The paths of a shelter and a gate, if a flow asks for them."""
         if not set(self._flows) & set(SHELTER_ACTORS):
             return {}
-        return self.shelter_works(demo_office(self._desk))
+        return self.shelter_works(demo_office(self._desk), demo_plan())
 
-    def shelter_works(self, office: ShelterOffice) -> Mapping[str, More]:
-        """What is done under the paths of a shelter and a gate, for the desks of ``office``."""
-        works = demo_routes(self.town.table, office, self._clock, self._known()).works()
+    def shelter_works(
+        self, office: ShelterOffice | None, plan: GatePlan | None
+    ) -> Mapping[str, More]:
+        """What is done under the paths of a shelter's desks and a school's gates."""
+        if office is not None:
+            register(self.town.table, self._known(), self._clock)
+        opened = open_routes(self.town.table, office, plan, self._clock)
+        works = self._opened.enter_context(opened).works()
         return {path: self.town.behind_line(work) for path, work in works.items()}
 
     def _known(self) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from jpki.card.authenticity import CvKeys
     from jpki.kiosk.shelter.client import HttpShelterHalf
     from jpki.kiosk.shelter.local import Shelters
+    from jpki.kiosk.shelter.notices import GatePlan
     from jpki.kiosk.shelter.office import ShelterOffice
     from jpki.kiosk.shelter.queue import DeskKeys
-    from jpki.kiosk.shelter.routes import ShelterRoutes, Work
+    from jpki.kiosk.shelter.routes import ShelterRoutes
+    from jpki.kiosk.shelter.watch import Gates
     from jpki.kiosk.visit import Flow
     from jpki.mapping.service import Map
 
@@ -51,32 +54,55 @@ def shelter_flow(
     return Shelter(desk, load_policy("shelter"), cv_keys)
 
 
-def office_works(
-    table: Map, office: ShelterOffice, clock: Callable[[], datetime] = now_utc
-) -> Mapping[str, Work]:
-    """What a server half does for the desks of ``office``, under each path.
+@contextmanager
+def open_routes(
+    table: Map,
+    office: ShelterOffice | None,
+    plan: GatePlan | None,
+    clock: Callable[[], datetime] = now_utc,
+) -> Iterator[ShelterRoutes]:
+    """The paths for the desks of ``office`` and the gates of ``plan``, which are looked after
+    as long as the block lasts.
 
-    Gates are not in it: their notices go to a callback of the operator's.
-    Raises ConfigurationError (``flow_no_purpose``) where the map's policy has no shelter.
+    Raises ConfigurationError (``flow_no_purpose``) where the map's policy has no such service.
     """
-    from jpki.kiosk.flows.common import Place
-    from jpki.kiosk.shelter.half import SERVICE
-    from jpki.kiosk.shelter.local import CHECK_IN
+    from jpki.kiosk.shelter.notices import gates_kept
     from jpki.kiosk.shelter.routes import ShelterRoutes
 
-    Place(table.policy, SERVICE, CHECK_IN).found()
-    return ShelterRoutes(_shelters(table, office, clock)).works()
+    shelters = None if office is None else _shelters(table, office, clock)
+    if plan is None:
+        yield ShelterRoutes(shelters)
+        return
+    gates = _gates(table, plan, clock)
+    with gates_kept(gates):
+        yield ShelterRoutes(shelters, gates)
 
 
 def _shelters(table: Map, office: ShelterOffice, clock: Callable[[], datetime]) -> Shelters:
     """All desks of an office, with their tables in the map's database."""
-    from jpki.kiosk.shelter.local import Shelters
+    from jpki.kiosk.flows.common import Place
+    from jpki.kiosk.shelter.half import SERVICE
+    from jpki.kiosk.shelter.local import CHECK_IN, Shelters
 
+    Place(table.policy, SERVICE, CHECK_IN).found()
     places = {name: desk.place for name, desk in office.desks.items()}
     desks = {name: desk.signing for name, desk in office.desks.items()}
     shelters = Shelters(table, places, desks, office.key, "kiosk:shelter", clock)
     shelters.prepare()
     return shelters
+
+
+def _gates(table: Map, plan: GatePlan, clock: Callable[[], datetime]) -> Gates:
+    """All gates of a plan, with their tables in the map's database."""
+    from jpki.kiosk.flows.common import Place
+    from jpki.kiosk.shelter.watch import ARRIVAL, GUARDIAN, Gates
+    from jpki.kiosk.shelter.watch_half import SERVICE
+
+    for purpose in (ARRIVAL, GUARDIAN):
+        Place(table.policy, SERVICE, purpose).found()
+    gates = Gates(table, plan.places, plan.notifier, "kiosk:watch", clock)
+    gates.prepare()
+    return gates
 
 
 def write_keys(folder: Path, keys: DeskKeys) -> None:
@@ -125,26 +151,21 @@ def demo_office(desk: Path) -> ShelterOffice:
     return office
 
 
-def demo_routes(
-    table: Map, office: ShelterOffice, clock: Callable[[], datetime], cards: Iterable[str]
-) -> ShelterRoutes:
-    """The desks of ``office`` and a gate, for a demonstration.
+def demo_plan() -> GatePlan:
+    """The one gate of a demonstration. Its notices go nowhere."""
+    from jpki.kiosk.shelter.notices import GatePlan
 
-    ``cards``: built-in cards whose holders registered before.
-    """
-    from jpki.kiosk.shelter.routes import ShelterRoutes
-    from jpki.kiosk.shelter.watch import Gates
+    return GatePlan({SHELTER_ACTORS["watch"]: "中里小学校 正門"}, lambda *_: None)
 
-    gate = SHELTER_ACTORS["watch"]
-    gates = Gates(table, {gate: "中里小学校 正門"}, lambda *_: None, f"demo:{gate}", clock)
-    gates.prepare()
+
+def register(table: Map, cards: Iterable[str], clock: Callable[[], datetime]) -> None:
+    """Register the holders of these built-in cards for shelters, as a counter would have done."""
     for name in cards:
         _register(table, name, clock)
-    return ShelterRoutes(_shelters(table, office, clock), gates)
 
 
 def _register(table: Map, name: str, clock: Callable[[], datetime]) -> None:
-    """Register a built-in card's holder, and bind the card, as a counter would have done."""
+    """Register one holder, and bind the card."""
     from jpki.card_map import TEXT_AP, PinKind
     from jpki.kiosk.shelter.half import SERVICE
     from jpki.kiosk.shelter.local import CHECK_IN

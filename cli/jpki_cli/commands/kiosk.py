@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jpki.kiosk.machine import Limits
     from jpki.kiosk.server.app import HalfOf, More
     from jpki.kiosk.shelter.half import Receipt
+    from jpki.kiosk.shelter.notices import GatePlan
     from jpki.kiosk.shelter.office import ShelterOffice
 
 _TOKEN_LIMIT = 4096  # bytes
@@ -220,6 +222,8 @@ def token(session: Session, out: Path, force: bool) -> None:
 @option("--pin-fd", metavar="N", type=click.INT)
 @option("--policy", metavar="PRESET|FILE", default="konbini")
 @option("--shelter", metavar="F", type=PATH)
+@option("--gate", "gates", metavar="NAME=TEXT", multiple=True)
+@option("--notify", metavar="PROGRAM", type=PATH)
 @validation_options
 def half(
     session: Session, demo: bool, terminals: tuple[str, ...], host: str, port: int, **given: Any
@@ -230,11 +234,12 @@ def half(
     demand_extra()
     tls = _tls(host, given.pop("tls_cert"), given.pop("tls_key"))
     names, office = dict(map(_named, terminals)), _office(given.pop("shelter"))
+    plan = _plan(given.pop("gates"), given.pop("notify"), names.values())
     with _until_stopped(session), ExitStack() as opened:
         if not demo and given["key_file"] is None:
             raise UsageFault("usage_missing", option="--key-file")
         serving = _demo_town if demo else _own_map
-        half_of, more = opened.enter_context(serving(session, given, office))
+        half_of, more = opened.enter_context(serving(session, given, office, plan))
         ready = partial(_say_half, session)
         serve_half(half_of, names, (host, port), tls, ready, more)
 
@@ -244,6 +249,31 @@ def _office(path: Path | None) -> ShelterOffice | None:
     from jpki.kiosk.shelter.office import read_office
 
     return None if path is None else read_office(path)
+
+
+def _plan(gates: Sequence[str], notify: Path | None, terminals: Collection[str]) -> GatePlan | None:
+    """The gates of a school, where there are any. Raises UsageFault."""
+    from jpki.kiosk.shelter.notices import GatePlan, ProgramNotifier
+
+    if not gates and notify is None:
+        return None
+    if not gates or notify is None:
+        raise UsageFault("usage_kiosk_notify")
+    if not os.access(notify, os.X_OK) or notify.is_dir():
+        raise UsageFault("usage_kiosk_program", path=str(notify))
+    places = dict(map(_gate, gates))
+    for name in places:
+        if name not in terminals:
+            raise UsageFault("usage_kiosk_gate_terminal", name=name)
+    return GatePlan(places, ProgramNotifier(notify.resolve()))
+
+
+def _gate(line: str) -> tuple[str, str]:
+    """``NAME=TEXT``: terminal and place. Raises UsageFault."""
+    name, _, place = line.partition("=")
+    if not name or not place.strip():
+        raise UsageFault("usage_kiosk_gate")
+    return name, place.strip()
 
 
 def _tls(host: str, certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
@@ -263,7 +293,7 @@ Serving = tuple["HalfOf", "Mapping[str, More]"]
 
 @contextmanager
 def _demo_town(
-    session: Session, given: dict[str, Any], office: ShelterOffice | None
+    session: Session, given: dict[str, Any], office: ShelterOffice | None, plan: GatePlan | None
 ) -> Iterator[Serving]:
     """Invented people behind the server half. Raises UsageFault."""
     from jpki.open_bench import Demonstration
@@ -274,17 +304,17 @@ def _demo_town(
         tempfile.TemporaryDirectory(prefix="jpki-demo-") as folder,
         Demonstration("virtual:", Path(folder), given["policy"], url=given["db"]) as demo,
     ):
-        yield demo.town.half, {} if office is None else demo.shelter_works(office)
+        yield demo.town.half, demo.shelter_works(office, plan)
 
 
 @contextmanager
 def _own_map(
-    session: Session, given: dict[str, Any], office: ShelterOffice | None
+    session: Session, given: dict[str, Any], office: ShelterOffice | None, plan: GatePlan | None
 ) -> Iterator[Serving]:
     """The map alone: documents come from the operator's own register, in Python."""
     from jpki.kiosk.server.local import LocalServer
     from jpki.kiosk.server.tickets import TicketDesk
-    from jpki.open_shelter import office_works
+    from jpki.open_shelter import open_routes
 
     asked, tickets = Asked.from_options({"at": None, **given}), TicketDesk()
     place = {name: given[name] for name in ("db", "key_file", "policy", "pin_fd")}
@@ -293,7 +323,8 @@ def _own_map(
         def half_of(name: str) -> LocalServer:
             return LocalServer(table, terminal=name, origin=f"kiosk:{name}", tickets=tickets)
 
-        yield half_of, {} if office is None else office_works(table, office)
+        with open_routes(table, office, plan) as routes:
+            yield half_of, routes.works()
 
 
 def _named(line: str) -> tuple[str, str]:

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from jpki.errors import ChallengeError
@@ -14,6 +13,7 @@ from jpki.kiosk.server.half import ServerHalfError
 from jpki.kiosk.shelter.desk import ShelterDesk
 from jpki.kiosk.shelter.half import Receipt
 from jpki.kiosk.shelter.queue_format import QueueError
+from jpki.kiosk.shelter.repeating import repeated
 
 _log = logging.getLogger(__name__)
 EVERY: Final = 3.0  # seconds; nothing is asked of the server where nothing is to be done
@@ -25,23 +25,11 @@ def nobody(receipts: Sequence[Receipt]) -> None:
     """Nobody is there to be told."""
 
 
-@contextmanager
-def kept(desk: ShelterDesk, told: Told = nobody, *, every: float = EVERY) -> Iterator[None]:
+def kept(
+    desk: ShelterDesk, told: Told = nobody, *, every: float = EVERY
+) -> AbstractContextManager[None]:
     """Look after ``desk`` from a thread of its own, as long as the block lasts."""
-    closing = threading.Event()
-
-    def run() -> None:
-        look_after(desk, told)
-        while not closing.wait(every):
-            look_after(desk, told)
-
-    thread = threading.Thread(target=run, name="shelter-desk", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        closing.set()
-        thread.join(1)  # it may wait for a server that says nothing
+    return repeated(lambda: look_after(desk, told), "shelter-desk", every)
 
 
 def look_after(desk: ShelterDesk, told: Told = nobody) -> None:

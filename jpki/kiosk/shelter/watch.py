@@ -66,7 +66,11 @@ class Gates:
         self.table.store.change(tables.prepare)
 
     def deliver(self) -> int:
-        """Give the notices that are due; how many were given. What fails is tried again."""
+        """Give the notices that are due; how many were given. What fails is tried again.
+
+        To be called often (``notices.gates_kept``), by one thread of one process: nobody at a
+        gate waits for a notice, and no notice is given twice.
+        """
         now = self.clock()
         with self.table.store.reading() as connection:
             waiting = tables.due(connection, now)
@@ -143,10 +147,7 @@ class LocalWatch:
         """As the Protocol has it."""
         proof = evidence if isinstance(evidence, TapEvidence) else Evidence(evidence)
         step = resolving(self._map, proof, self._asker(ARRIVAL, guardian=True))
-        told = self._run(step, self._arrived)
-        if told.outcome is Outcome.CHECKED_IN:
-            self._all.deliver()
-        return told
+        return self._run(step, self._arrived)
 
     def _arrived(self, connection: Connection, child: bytes) -> WatchTold:
         now, place = self._all.clock(), self._all.places.get(self._gate)

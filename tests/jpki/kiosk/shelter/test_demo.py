@@ -16,7 +16,7 @@ from jpki.kiosk.visit import Visit
 from jpki.open import open_card
 from jpki.open_bench import Demonstration
 from jpki.open_flows import make_flows
-from jpki.open_shelter import KEY_FILE, SHELTER_ACTORS, demo_office, demo_routes, read_keys
+from jpki.open_shelter import KEY_FILE, SHELTER_ACTORS, demo_office, read_keys
 from server_half import serving
 
 TOKENS = {actor: actor * 8 for actor in SHELTER_ACTORS.values()}
@@ -26,10 +26,9 @@ def test_a_demonstration_checks_in_by_tap(tmp_path: Path) -> None:
     flows = tuple(SHELTER_ACTORS)
     with Demonstration("virtual:", tmp_path, "konbini", flows=flows) as demo:
         town = demo.town
-        office = demo_office(tmp_path / "desk")
-        routes = demo_routes(town.table, office, town.clock, ["hanako", "android"])
+        works = demo.shelter_works(demo_office(tmp_path / "desk"), None)
         names = {token_digest(token): actor for actor, token in TOKENS.items()}
-        with serving(server_app(town.half, Terminals(names), routes.works())) as url:
+        with serving(server_app(town.half, Terminals(names), works)) as url:
             made = make_flows(
                 {
                     "server": url, "token": "x" * 32, "tokens": TOKENS, "policy": "konbini",

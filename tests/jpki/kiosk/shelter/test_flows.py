@@ -222,6 +222,7 @@ def test_from_consent_to_a_notice(both: Both) -> None:
     assert _gate(both, "child", "register_child", **code)[0].code == "watch_registered"
     arrived, _ = _gate(both, "child", "arrive", watch_proof="auth")
     assert arrived.code == "watch_arrived"
+    assert both.school.gates.deliver() == 1
     assert both.school.heard[-1][2].place == SCHOOL
     seen = _gate(both, "hanako", "see")[1]
     assert seen.pages["watch_arrivals"]["arrival"].endswith(SCHOOL)

@@ -38,9 +38,10 @@ def _places(place: School) -> int:
 def test_an_arrival_is_told_to_the_guardian_once(place: School) -> None:
     guardian, child = place.family(Channel.MAIL)
     assert place.arrive(child).outcome is Outcome.CHECKED_IN
+    assert place.heard == []  # nobody at the gate waits for it
+    assert (place.gates.deliver(), place.gates.deliver()) == (1, 0)
     ((_, channel, notice),) = place.heard
     assert (channel, notice) == (Channel.MAIL, ArrivalNotice(SCHOOL, place.clock.now))
-    assert place.gates.deliver() == 0
     seen = place.guardian(guardian, WatchDeed.SEE)
     assert list(seen.arrivals) == [(SCHOOL, place.clock.now)]
 
@@ -49,6 +50,7 @@ def test_a_notice_that_fails_is_tried_again(place: School) -> None:
     _, child = place.family()
     place.silent = True
     assert place.arrive(child).outcome is Outcome.CHECKED_IN
+    assert place.gates.deliver() == 0
     place.silent = False
     assert (place.gates.deliver(), place.gates.deliver()) == (1, 0)
 
@@ -70,11 +72,13 @@ def test_a_guardian_consents_with_the_sign_certificate_only(place: School) -> No
 def test_after_the_withdrawal_nothing_is_kept_or_told(place: School) -> None:
     guardian, child = place.family()
     place.arrive(child)
+    assert place.gates.deliver() == 1
+    place.arrive(child)  # of which nobody is told in time
     assert place.guardian(guardian, WatchDeed.WITHDRAW).outcome is Outcome.DONE
     assert _places(place) == 0
     told = place.arrive(child)
     assert (told.outcome, told.reason) == (Outcome.REFUSED, "guardian_consent")
-    assert (len(place.heard), _places(place)) == (1, 0)
+    assert (place.gates.deliver(), len(place.heard), _places(place)) == (0, 1, 0)
     assert place.guardian(guardian, WatchDeed.SEE).outcome is Outcome.REFUSED
     again = place.guardian(guardian, WatchDeed.CONSENT, Channel.CALL)
     assert place.child(child, again.code).outcome is Outcome.DONE
@@ -86,9 +90,7 @@ def test_no_place_is_kept_or_read_after_24_hours(
     place: School, later: timedelta, kept: int
 ) -> None:
     guardian, child = place.family()
-    place.silent = True
     place.arrive(child)
-    place.silent = False
     place.clock.now += later
     with place.map.store.reading() as connection:  # before anybody removed it
         assert len(tables.due(connection, place.clock.now)) == kept
@@ -113,10 +115,8 @@ def _gone(place: School, child: Holder) -> None:
 
 def test_a_suppressed_child_is_a_stranger_and_nobody_hears_of_it(place: School) -> None:
     guardian, child = place.family()
-    place.silent = True
-    place.arrive(child)  # the notice was not given yet
+    place.arrive(child)
     _gone(place, child)
-    place.silent = False
     assert place.gates.deliver() == 0
     assert watch_told_object(place.arrive(child)) == watch_told_object(place.arrive(holder()))
     assert list(place.guardian(guardian, WatchDeed.SEE).arrivals) == []
