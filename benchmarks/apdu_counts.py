@@ -41,13 +41,13 @@ class LibraryJob:
 
 
 LIBRARY = (
-    LibraryJob("authentication certificate", card_jobs.auth_certificate, 8, 9, 3),
+    LibraryJob("authentication certificate", card_jobs.auth_certificate, 8, 9, 2),
     LibraryJob("signature certificate, password", card_jobs.sign_certificate, 12, 13, 5),
     LibraryJob("four attributes, PIN", card_jobs.attributes, 5, 6),
     LibraryJob("one signature, PIN", card_jobs.signature, 5, 6),
     LibraryJob("document signature, CA certificate, password", card_jobs.document, 20, 21, 7),
     LibraryJob("card face (1.2 kB), reference number A", card_jobs.face, 8, 10, 5),
-    LibraryJob("birth date record, its key", card_jobs.age, 6, 8, 5),
+    LibraryJob("birth date record, its key", card_jobs.age, 6, 8, 4),
     LibraryJob("ten counters", card_jobs.pin_status, 15, 25, applications=5),
 )
 

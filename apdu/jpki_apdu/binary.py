@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """READ BINARY of a file in as few commands as reader and card allow, losing no byte.
 
-The first command is short. When the file's own header says how much there is, one
-extended command fetches the rest if the reader carries it. What a reader refuses or
-mangles is asked for again in smaller pieces, and the smaller size is kept for the
-rest of the channel's life. Sources: [ISO4 11.3.3]; sizes that cheap readers carry
+A file whose size is known, or known about, is asked for with one extended command if the
+reader carries it. Else the first command is short, and once the file's own header says how
+much there is, one extended command fetches the rest. What a reader refuses or mangles is
+asked for again in smaller pieces, and the smaller size is kept for the rest of the
+channel's life. Sources: [ISO4 11.3.3]; sizes that cheap readers carry
 are those of pcsc readers in the field ([PJ] 255, ACR122U 250, [JW] 224), grade C.
 """
 
@@ -36,7 +37,7 @@ class BinaryReader:
     ``send`` transmits one command, follows 61xx and 6Cxx and raises for no status word.
     """
 
-    __slots__ = ("_carried", "_send", "extended", "short")
+    __slots__ = ("_send", "extended", "short")
 
     def __init__(
         self, send: Callable[[bytes], tuple[bytes, StatusWord]], limits: ReplyLimits
@@ -44,16 +45,15 @@ class BinaryReader:
         self._send = send
         self.short = limits.short
         self.extended = limits.extended
-        self._carried = False
 
     def first(self, p1: int, wanted: int | None, *, steps: bool = True) -> tuple[bytes, StatusWord]:
-        """The first READ BINARY of a file that has about ``wanted`` bytes: a short one, until
-        this card and reader have carried more. ``steps``: try smaller ones if refused."""
-        if self._carried and self.extended >= (wanted or 0) > self.short:
-            found = self._extended(p1, 0, wanted or 0)
-            if found is not None:
-                return found
-        return self._short(p1, 0, min(self.short, wanted or self.short), steps=steps)
+        """The first READ BINARY of a file that has about ``wanted`` bytes (None: not known), in
+        one reply if the reader carries it. ``steps``: try smaller ones if refused."""
+        asked = min(self.short, wanted or self.short)
+        if wanted is None or not self.extended >= wanted > self.short:
+            return self._short(p1, 0, asked, steps=steps)
+        found = self._extended(p1, 0, wanted)
+        return found or self._short_instead(p1, 0, asked, steps=steps)
 
     def rest(self, first: bytes, sw: StatusWord, size: SizeOf | int | None) -> bytes:
         """The file, given the first reply. A reply shorter than asked for is not its end."""
@@ -79,16 +79,20 @@ class BinaryReader:
         """One more piece at ``offset``; ``remaining`` bytes are wanted, None = all there are."""
         if offset > MAX_OFFSET:
             raise MalformedResponseError("file_too_long", limit=MAX_OFFSET)
-        refused = False
-        if self.extended > self.short and (remaining is None or remaining > self.short):
-            le = min(self.extended, remaining or self.extended)
-            found = self._extended(offset >> 8, offset & 0xFF, le)
-            if found is not None:
-                return found
-            refused = True
+        p1, p2 = offset >> 8, offset & 0xFF
         asked = min(self.short, remaining or self.short)
-        data, sw = self._short(offset >> 8, offset & 0xFF, asked)
-        if refused and data and sw in _READ:
+        if self.extended <= self.short or asked == remaining:
+            return self._short(p1, p2, asked)
+        found = self._extended(p1, p2, min(self.extended, remaining or self.extended))
+        return found or self._short_instead(p1, p2, asked)
+
+    def _short_instead(
+        self, p1: int, p2: int, asked: int, *, steps: bool = True
+    ) -> tuple[bytes, StatusWord]:
+        """A short READ BINARY where an extended one was refused; if it is answered, it was the
+        length that was refused, and no other is sent."""
+        data, sw = self._short(p1, p2, asked, steps=steps)
+        if data and sw in _READ:
             self.extended = 0
         return data, sw
 
@@ -102,7 +106,6 @@ class BinaryReader:
         _bounded(data, le)
         if sw not in _EXTENDED_ANSWERS or (sw == 0x9000 and not data):
             return None
-        self._carried = self._carried or len(data) > self.short
         return data, sw
 
     def _short(

@@ -19,6 +19,8 @@ from jpki_apdu.tlv import Tlv
 
 CvChain = Literal["text", "surface", "mf"]
 
+CV_CERTIFICATE_SIZE = 568  # bytes of EF 0004 on every card [MC] [PM], A
+
 _BODY = 297  # bytes: issuer key id 16, subject key id 16, public key 265 [MC] [PM], A
 _KEY_ID = 16
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from jpki.card.cv_certificate import CvCertificate, parse_cv_certificate
+from jpki.card.cv_certificate import CV_CERTIFICATE_SIZE, CvCertificate, parse_cv_certificate
 from jpki.card.my_number import NumberPurpose
 from jpki.card.records import record_size
 from jpki.card.selection import read_file
@@ -22,6 +22,10 @@ from jpki.card.surface_records import (
 from jpki.card_map import SURFACE_AP
 from jpki.errors import NumberNotAllowedError
 from jpki_apdu.channel import Channel
+
+
+# Bytes of the files that are as long on every card [MC]: where long replies come, one command.
+_ABOUT = {"age-record": 547, "basic-info": 320, "cv-certificate": CV_CERTIFICATE_SIZE}
 
 
 class SurfaceAp:
@@ -64,4 +68,4 @@ class SurfaceAp:
         return parse_filler(read_file(self._channel, SURFACE_AP, "filler", 16))
 
     def _read(self, name: str) -> bytes:
-        return read_file(self._channel, SURFACE_AP, name, record_size)
+        return read_file(self._channel, SURFACE_AP, name, record_size, about=_ABOUT.get(name))

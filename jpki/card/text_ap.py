@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jpki.card.cv_certificate import CvCertificate, parse_cv_certificate
+from jpki.card.cv_certificate import CV_CERTIFICATE_SIZE, CvCertificate, parse_cv_certificate
 from jpki.card.my_number import NumberPurpose
 from jpki.card.records import RsaNumbers, record_size
 from jpki.card.selection import read_file
@@ -32,6 +32,11 @@ from jpki_apdu.errors import SecurityStatusError
 
 if TYPE_CHECKING:
     from jpki.card.secure_messaging import SecureMessaging
+
+
+# Bytes of the files that are as long on every card [MC]: where long replies come, one command.
+_ABOUT = {"cv-certificate": CV_CERTIFICATE_SIZE, "digests": 336, "session-key": 269,
+          "ap-public-key": 536}  # fmt: skip
 
 
 class TextAp:
@@ -101,4 +106,4 @@ class TextAp:
     def _read(self, name: str, size: SizeOf | int = record_size) -> bytes:
         if self._secure is not None:
             return self._secure.read_file(name, size)
-        return read_file(self._channel, TEXT_AP, name, size)
+        return read_file(self._channel, TEXT_AP, name, size, about=_ABOUT.get(name))

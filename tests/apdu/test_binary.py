@@ -55,16 +55,17 @@ def test_extended() -> None:
 def test_one_command_for_a_length_known_about(size: int, more: list[str]) -> None:
     fake = card(size)
     channel = Channel(fake, limits=EXTENDED)
-    for _ in range(2):
-        assert channel.read_file(AID, 0x0A, header_says(size), about=1400) == pattern(size)
-    assert fake.sent[3:] == ["00b00000000578", *more]
+    assert channel.read_file(AID, 0x0A, header_says(size), about=1400) == pattern(size)
+    assert fake.sent == [SELECT, "00b08a00000578", *more]
 
 
-def test_no_long_reply_is_asked_for_first() -> None:
-    fake = card()
+def test_an_extended_length_that_is_refused_is_tried_once() -> None:
+    fake = card(extended=0x6700)
     channel = Channel(fake, limits=EXTENDED)
-    assert channel.read_file(AID, 0x0A, header_says(1586), about=1600) == pattern(1586)
-    assert fake.sent == [SELECT, "00b08a0000", "00b00100000532"]
+    for _ in range(2):
+        assert channel.read_file(AID, 0x0A, header_says(1586), about=1600) == pattern(1586)
+    assert fake.sent[:4] == [SELECT, "00b08a00000640", "00b08a0000", "00b0010000"]
+    assert len(fake.sent) == 1 + 1 + 7 + 7
 
 
 def test_several_extended_reads_if_one_does_not_carry_it() -> None:
