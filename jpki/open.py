@@ -322,6 +322,19 @@ def load_trust(
     return TrustMaterial(TrustStore(Environment.CUSTOM, read_certificates([name])))
 
 
+def roots_of(
+    name: str, *, at: datetime | None = None, ca_files: Iterable[Path | str] = ()
+) -> tuple[bytes, ...]:
+    """The roots of ``load_trust``, DER, and nothing else of it: what a signer may enclose."""
+    if name == Environment.TEST:
+        from jpki.synth import SynthPki
+
+        pki = SynthPki(at)
+        return (*pki.trust_anchors(), *pki.next_trust_anchors())
+    store = load_trust(name, at=at, ca_files=ca_files).store
+    return tuple(anchor.certificate.der for anchor in store.anchors)
+
+
 def _test_trust(at: datetime | None) -> TrustMaterial:
     from jpki.emulator import populate
     from jpki.synth import SynthPki
@@ -352,5 +365,6 @@ __all__ = [
     "plug",
     "published_names",
     "recorded",
+    "roots_of",
     "unplug",
 ]

@@ -21,11 +21,12 @@ PDF_NAMES: Final = (
     "pdf_profile", "field", "visible", "page", "box", "font", "name", "reason", "location"
 )  # fmt: skip
 XML_NAMES: Final = ("form", "with_file")
-CMS_NAMES: Final = ("cosign", "content")
+CMS_NAMES: Final = ("cosign", "content", "no_root")
 
 cms_options = together(
     option("--cosign", is_flag=True),
     option("--content", metavar="F", type=PATH),
+    option("--no-root", is_flag=True),
 )
 
 pdf_options = together(

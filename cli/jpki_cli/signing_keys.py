@@ -71,11 +71,15 @@ def open_key(
     if source.module:
         yield _token(session, source.module, desk, last_try=last_try)
         return
+    from jpki.open import roots_of
     from jpki.signing.card_key import CardKey
 
+    now = at or session.app.clock()
+    folder = [session.config.ca] if session.config.ca else []
+    roots = roots_of(session.trust, at=now, ca_files=folder)
     with session.card(wait=wait, at=at, needs_pin=True) as opened:
         assert source.kind in (PinKind.SIGN, PinKind.AUTH)
-        key = CardKey(opened.card, source.kind)
+        key = CardKey(opened.card, source.kind, roots)
         name = t(f"value.signing_key.{source.kind.value}")
         yield OpenKey(name, key.algorithms, lambda: _unlocked(key, desk, last_try), head_of(opened))
 

@@ -23,7 +23,6 @@ from jpki.card_map import SURFACE_AP
 from jpki.errors import NumberNotAllowedError
 from jpki_apdu.channel import Channel
 
-
 # Bytes of the files that are as long on every card [MC]: where long replies come, one command.
 _ABOUT = {"age-record": 547, "basic-info": 320, "cv-certificate": CV_CERTIFICATE_SIZE}
 

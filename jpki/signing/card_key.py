@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from jpki.card import Card
 from jpki.card.jpki_ap import CertificateName, KeyKind, digest_info
 from jpki.card.pin import PinCounter
 from jpki.card_map import PinKind
+from jpki.certificate.certificate import parse_certificate
 from jpki.errors import NoCertificateError
 from jpki.signing.algorithms import CARD_RSA, P384, Scheme, SignatureAlgorithm
 from jpki_apdu.errors import FileNotFoundOnCardError, SecurityStatusError
@@ -17,10 +19,15 @@ _PSS_SHA256 = 0x04  # P1: the card makes the padding and the salt itself [MC]
 
 
 class CardKey:
-    """A key on a card before its PIN. Nothing is sent to the card until it is asked for."""
+    """A key on a card before its PIN. Nothing is sent to the card until it is asked for.
 
-    def __init__(self, card: Card, kind: KeyKind) -> None:
+    ``roots``: CA certificates (DER) that are at hand. The one that issued the key's is
+    enclosed, and the card's copy of it, a tenth of a second, is not read.
+    """
+
+    def __init__(self, card: Card, kind: KeyKind, roots: Iterable[bytes] = ()) -> None:
         self._card = card
+        self._roots = tuple(roots)
         self.kind = kind
 
     @property
@@ -40,7 +47,7 @@ class CardKey:
         self._card.pins.verify(self.kind, pin, last_try=last_try)
         which: CertificateName = "sign" if self.kind is PinKind.SIGN else "auth"
         certificate = self._card.jpki.certificate(which)
-        return CardSigner(self._card, self.kind, certificate, self.algorithms)
+        return CardSigner(self._card, self.kind, certificate, self.algorithms, self._roots)
 
 
 class CardSigner:
@@ -52,21 +59,37 @@ class CardSigner:
         kind: KeyKind,
         certificate: bytes,
         algorithms: tuple[SignatureAlgorithm, ...],
+        roots: tuple[bytes, ...] = (),
     ) -> None:
         self._card = card
         self._kind = kind
+        self._roots = roots
         self.certificate = certificate
         self.algorithms = algorithms
 
     @functools.cached_property
     def chain(self) -> tuple[bytes, ...]:
-        """The card's copy of the root, read when a format wants it; a card without one signs
-        all the same."""
+        """The root, of those at hand or else the card's copy, read when a format wants it; a
+        card without one signs all the same. Raises CertificateError."""
+        if at_hand := self._issuer_at_hand():
+            return (at_hand,)
         which: CertificateName = "sign-ca" if self._kind is PinKind.SIGN else "auth-ca"
         try:
             return (self._card.jpki.certificate(which),)
         except (NoCertificateError, FileNotFoundOnCardError, SecurityStatusError):
             return ()
+
+    def _issuer_at_hand(self) -> bytes | None:
+        """The root that issued the certificate, by name and key identifier: the generations of
+        a CA have one name."""
+        if not self._roots:
+            return None
+        own = parse_certificate(self.certificate)
+        issuer = (own.issuer_der, own.aki.key_id if own.aki else None)
+        for root in map(parse_certificate, self._roots):
+            if (root.subject_der, root.key_id) == issuer:
+                return root.der
+        return None
 
     def sign_digest(self, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
         """One COMPUTE DIGITAL SIGNATURE."""

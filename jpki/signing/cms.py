@@ -79,7 +79,8 @@ def sign_info(
         signature,
         stamp=token,
     )
-    return SignedInfo(algorithm.hash, signer_info, (signer.certificate, *signer.chain), made)
+    chain = signer.chain if options.root else ()
+    return SignedInfo(algorithm.hash, signer_info, (signer.certificate, *chain), made)
 
 
 def write_signed(

@@ -38,8 +38,9 @@ class SigningOptions:
     """How to sign. ``signing_time``: aware, claimed by the signer. ``stamper``: None = no stamp.
 
     ``detached``: leave the content out of a CMS. ``require_timestamp``: no stamp, no signature;
-    otherwise a file is signed without one, and the result says so. ``special``: what only
-    one format knows (PdfOptions, XmlOptions), or None.
+    otherwise a file is signed without one, and the result says so. ``root``: whether a CMS
+    encloses the root too. ``special``: what only one format knows (PdfOptions, XmlOptions), or
+    None.
     """
 
     algorithm: SignatureAlgorithm
@@ -47,6 +48,7 @@ class SigningOptions:
     detached: bool = False
     stamper: Stamper | None = field(default=None, repr=False)
     require_timestamp: bool = False
+    root: bool = True
     special: object | None = None
 
 

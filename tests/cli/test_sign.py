@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from command_line import NOW, Cli, Commands, Result
+from jpki.emulator.card import ApduTrace
+from jpki.synth import SynthPki
 from jpki.testing.cards import CardFactory, PluggedCard
 from jpki.testing.tsa_server import TsaMode, TsaServer
-from signing_bench import key_pem
+from signing_bench import key_pem, openssl
 
 PIN = "ABC123"
 Watch = Callable[[PluggedCard], Commands]
@@ -286,6 +289,53 @@ def test_no_other_key_file(cli: Cli, files: list[Path]) -> None:
 
 
 # --- one more signer ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "commands", "enclosed"),
+    [
+        ([], 8, True),  # the trust store has no root: the card's own is read
+        (["--trust", "test"], 7, True),
+        (["--no-root"], 7, False),
+        (["--no-root", "--trust", "test"], 7, False),
+    ],
+)
+def test_the_root_is_read_from_the_card_only_if_nobody_else_has_it(
+    cli: Cli, hanako: PluggedCard, files: list[Path], words: list[str], commands: int,
+    enclosed: bool,
+) -> None:  # fmt: skip
+    """Detection, SELECT shared with it; counter, VERIFY, certificate in two, root, signature."""
+    sent: list[ApduTrace] = []
+    hanako.card.log = sent.append
+    assert sign(cli, hanako, files[0], "--as", "cms", *words).code == 0
+    hanako.card.log = None
+    assert len(sent) == commands
+    made = files[0].with_name("a.txt.p7m")
+    with hanako.open() as card:
+        root = card.jpki.certificate("sign-ca")
+    assert (root in made.read_bytes()) is enclosed
+    verify(cli, made)
+    pem = files[0].with_name("root.pem")
+    pem.write_text(ssl.DER_cert_to_PEM_cert(root))
+    done = openssl("cms", "-verify", "-inform", "DER", "-in", str(made), "-CAfile", str(pem),
+                   "-purpose", "any", "-attime", str(int(NOW.timestamp())))  # fmt: skip
+    assert done.stdout == files[0].read_bytes(), done.stderr
+
+
+def test_a_ca_folder_that_is_configured_has_the_root(
+    cli: Cli, hanako: PluggedCard, files: list[Path], tmp_path: Path
+) -> None:
+    """Of a CA's generations, which have one name, the one that issued the certificate."""
+    roots = tmp_path / "roots.pem"
+    roots.write_text("".join(map(ssl.DER_cert_to_PEM_cert, SynthPki(NOW).trust_anchors())))
+    sent: list[ApduTrace] = []
+    hanako.card.log = sent.append
+    assert sign(cli, hanako, files[0], "--as", "cms", "--trust", roots).code == 0
+    assert len(sent) == 7
+    hanako.card.log = None
+    with hanako.open() as card:
+        root = card.jpki.certificate("sign-ca")
+    assert root in files[0].with_name("a.txt.p7m").read_bytes()
 
 
 @pytest.mark.parametrize("detached", [True, False])

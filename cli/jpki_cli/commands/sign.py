@@ -143,6 +143,7 @@ def _prepare(
         detached=given["detached"],
         stamper=TimestampClient(given["tsa"]) if given["tsa"] else None,
         require_timestamp=given["require_timestamp"],
+        root=not given["no_root"],
         special=special(given["as_"], given),
     )
     module = format_module(SignFormat(given["as_"]))
