@@ -80,8 +80,9 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
     """The flows that ``settings`` name (``flows``), by id. Raises ConfigurationError.
 
     Further settings: ``server`` (url), ``token``, ``tokens`` (by actor, where one terminal
-    stands for several), ``ca`` (PEM file or None), ``policy`` (of konbini), ``trust``, ``desk``
-    (folder of a shelter's desk, with its keys).
+    stands for several), ``ca`` (PEM file or None), ``policy`` (the operator's; a flow whose
+    service is not in it has its preset), ``trust``, ``desk`` (folder of a shelter's desk, with
+    its keys).
     """
     made: dict[str, Flow] = {}
     for flow in settings["flows"]:
@@ -104,7 +105,8 @@ def _half(flow: str, settings: Mapping[str, Any]) -> ServerHalf:
 
 def _shelter(flow: str, settings: Mapping[str, Any]) -> Flow:
     half = _shelter_half(flow, settings)
-    return shelter_flow(flow, half, settings, _cv_keys(_trust(settings)))
+    policy = _policy(settings, flow)
+    return shelter_flow(flow, half, policy, settings, _cv_keys(_trust(settings)))
 
 
 def _shelter_half(flow: str, settings: Mapping[str, Any]) -> HttpShelterHalf:
@@ -138,6 +140,13 @@ def _connect(kind: type[_Half], actor: str, settings: Mapping[str, Any]) -> _Hal
     return kind(settings["server"], token, context=context)
 
 
+def _policy(settings: Mapping[str, Any], preset: str) -> Policy:
+    """The operator's policy, where it has the service of ``preset``; else the preset."""
+    own, usual = load_policy(settings["policy"]), load_policy(preset)
+    known = {service.id for service in own.services}
+    return own if all(service.id in known for service in usual.services) else usual
+
+
 def _konbini(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.konbini import Konbini, StubCoins
 
@@ -148,20 +157,21 @@ def _pseudonym(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.pseudonym import PseudonymService
 
     preset, service, purpose = SERVICES[flow]
-    return PseudonymService(flow, _half(flow, settings), load_policy(preset), service, purpose)
+    policy = _policy(settings, preset)
+    return PseudonymService(flow, _half(flow, settings), policy, service, purpose)
 
 
 def _eligibility(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.eligibility import Eligibility
 
-    return Eligibility(_half(flow, settings), load_policy(flow))
+    return Eligibility(_half(flow, settings), _policy(settings, flow))
 
 
 def _identity_proofing(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.identity_proofing import IdentityProofing
 
     return IdentityProofing(
-        _half(flow, settings), load_policy("kyc"), lambda: f"demo-{secrets.token_hex(4)}"
+        _half(flow, settings), _policy(settings, "kyc"), lambda: f"demo-{secrets.token_hex(4)}"
     )
 
 
@@ -173,20 +183,20 @@ def _form_filling(flow: str, settings: Mapping[str, Any]) -> Flow:
         return form_pdf(FilledForm.of(form.title, _RECIPIENT, values))
 
     form = Form("転居届", ("name", "address", "birth"))
-    policy = load_policy("counter")
+    policy = _policy(settings, "counter")
     return FormFilling(policy, _cv_keys(_trust(settings)), form, printed, actor=ACTORS[flow])
 
 
 def _age_check(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.age_check import AgeCheck
 
-    return AgeCheck(load_policy("age"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
+    return AgeCheck(_policy(settings, "age"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
 
 
 def _face_check(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.flows.face_check import FaceCheck
 
-    return FaceCheck(load_policy("counter"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
+    return FaceCheck(_policy(settings, "counter"), _cv_keys(_trust(settings)), actor=ACTORS[flow])
 
 
 def _number_giving(flow: str, settings: Mapping[str, Any]) -> Flow:
@@ -196,8 +206,8 @@ def _number_giving(flow: str, settings: Mapping[str, Any]) -> Flow:
         """A demonstration has no file that may hold it."""
 
     return NumberGiving(
-        load_policy("counter"), _cv_keys(_trust(settings)), forget, role="個人番号利用事務実施者",
-        actor=ACTORS[flow],
+        _policy(settings, "counter"), _cv_keys(_trust(settings)), forget,
+        role="個人番号利用事務実施者", actor=ACTORS[flow],
     )  # fmt: skip
 
 
@@ -213,7 +223,7 @@ def _application(flow: str, settings: Mapping[str, Any]) -> Flow:
     }
     judge_at = partial(_judge, settings)
     return Application(
-        load_policy("counter"), judge_at, forms, lambda signed: None, actor=ACTORS[flow]
+        _policy(settings, "counter"), judge_at, forms, lambda signed: None, actor=ACTORS[flow]
     )
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from jpki.certificate.kinds import Environment
 from jpki.errors import ConfigurationError, JpkiError
 from jpki.mapping.ledger import now_utc
-from jpki.mapping.policy_file import load_policy
 from jpki.open import open_card
 from jpki_apdu.errors import CardError
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from jpki.kiosk.shelter.routes import ShelterRoutes
     from jpki.kiosk.shelter.watch import Gates
     from jpki.kiosk.visit import Flow
+    from jpki.mapping.policy import Policy
     from jpki.mapping.service import Map
 
 SHELTER_ACTORS: Final[Mapping[str, str]] = MappingProxyType(
@@ -39,19 +39,26 @@ KEY_FILE: Final = "desk.json"
 
 
 def shelter_flow(
-    flow: str, half: HttpShelterHalf, settings: Mapping[str, Any], cv_keys: CvKeys
+    flow: str,
+    half: HttpShelterHalf,
+    policy: Policy,
+    settings: Mapping[str, Any],
+    cv_keys: CvKeys,
 ) -> Flow:
-    """A flow of SHELTER_ACTORS. Settings: ``desk`` (the desk's folder, with its key file),
-    ``ahead`` (seconds). Raises ConfigurationError (``desk_keys``)."""
+    """A flow of SHELTER_ACTORS under ``policy``.
+
+    Settings: ``desk`` (the desk's folder, with its key file), ``ahead`` (seconds).
+    Raises ConfigurationError (``desk_keys``).
+    """
     from jpki.kiosk.flows.shelter import Shelter
     from jpki.kiosk.flows.watch import Watch
     from jpki.kiosk.shelter.desk import ShelterDesk
 
     if flow == "watch":
-        return Watch(half, load_policy("watch"))
+        return Watch(half, policy)
     ahead, folder = timedelta(seconds=settings.get("ahead", 0)), Path(settings.get("desk", ""))
     desk = ShelterDesk(half, folder, read_keys(folder), lambda: datetime.now(UTC) + ahead)
-    return Shelter(desk, load_policy("shelter"), cv_keys)
+    return Shelter(desk, policy, cv_keys)
 
 
 @contextmanager

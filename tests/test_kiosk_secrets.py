@@ -24,7 +24,7 @@ from secret_runs import marks_of
 pytestmark = pytest.mark.xdist_group("kiosk-secrets")
 
 FLOWS: Final = (
-    "konbini", "form_filling", "number_giving", "age_check", "application", "shelter",
+    "konbini", "form_filling", "number_giving", "age_check", "application", "shelter", "watch",
 )  # fmt: skip
 Marks = dict[str, list[str]]
 """Every form a value could take, by group."""
@@ -133,7 +133,10 @@ def _visit(browser: Browser, folder: Path, flow: str, wrong: str = "") -> str:
 
 @pytest.mark.parametrize(
     ("flow", "wrong", "close"),
-    [*((flow, "", "done") for flow in FLOWS), ("konbini", WRONG["auth"], "failed")],
+    [
+        *((flow, "", "refused" if flow == "watch" else "done") for flow in FLOWS),
+        ("konbini", WRONG["auth"], "failed"),
+    ],
 )
 def test_a_visit_leaves_nothing_behind(
     kiosk: Kiosk, browser: Browser, folder: Path, marks: Marks,

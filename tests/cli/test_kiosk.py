@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from jpki.messages import text
 from jpki.open_shelter import read_keys
 from jpki.verifying.issued import Statement, to_payload
 from kiosk_page import Kiosk
+from map_cli import MapCli
 
 DEMO = ("kiosk", "serve", "--demo", "--reader", "virtual:hanako")
 
@@ -182,6 +184,14 @@ def test_a_desk_is_registered_and_taken_out(cli: Cli, tmp_path: Path) -> None:
         (("--host", "0.0.0.0"), "usage_kiosk_plain"),
         (("--tls-cert", "a.pem"), "usage_kiosk_tls"),
         (("--terminal", "no-file"), "usage_kiosk_terminal"),
+        (("--gate", "kiosk-01=門"), "usage_kiosk_notify"),
+        (("--notify", sys.executable), "usage_kiosk_notify"),
+        (("--gate", "kiosk-01", "--notify", sys.executable), "usage_kiosk_gate"),
+        (("--gate", "kiosk-01= ", "--notify", sys.executable), "usage_kiosk_gate"),
+        (("--gate", "gate-9=門", "--notify", sys.executable), "usage_kiosk_gate_terminal"),
+        (("--gate", "kiosk-01=門", "--notify", "nowhere"), "usage_kiosk_program"),
+        (("--gate", "kiosk-01=門", "--notify", "/"), "usage_kiosk_program"),
+        (("--gate", "kiosk-01=門", "--notify", __file__), "usage_kiosk_program"),
     ],
 )
 def test_a_half_that_does_not_start(
@@ -192,6 +202,20 @@ def test_a_half_that_does_not_start(
     given = ["kiosk", "half", "--db", "map.db", "--key-file", "k", "--policy", "konbini"]
     done = cli(*given, "--terminal", f"kiosk-01={file}", "--trust", "test", *words, "--json")
     assert (done.code, done.json["code"]) == (2, code)
+
+
+def test_a_gate_wants_a_policy_with_its_purposes(cli: Cli, tmp_path: Path) -> None:
+    """Said before anything is served, and nothing is left in the map's database."""
+    place = MapCli(cli, tmp_path, "library")
+    assert place.init().code == 0
+    file = tmp_path / "a.token"
+    file.write_text("t" * 40, encoding="ascii")
+    done = cli(
+        "kiosk", "half", *place.place, "--policy", "library", "--trust", "test", "--port", "0",
+        "--terminal", f"gate-01={file}", "--gate", "gate-01=門", "--notify", sys.executable,
+        "--json",
+    )  # fmt: skip
+    assert (done.code, done.json["code"]) == (2, "flow_no_purpose")
 
 
 def _statement() -> dict[str, Any]:

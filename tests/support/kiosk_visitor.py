@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person at a terminal's page, as a program: ``python kiosk_visitor.py URL PIN``.
+"""A person at a terminal's page, as a program: ``python kiosk_visitor.py URL PIN [CHOICE…]``.
 
-Says each screen as one JSON line, and answers it when a line comes in. Ends with the ending
-and, if there is one, the document (base64).
+Makes those choices, one after the other; without any the first of each. Says each screen as one
+JSON line, and answers it when a line comes in. Ends with the ending and, if there is one, the
+document (base64).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import base64
 import http.client
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,21 +25,24 @@ def _connection(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE)
 
 
-def _events(url: str, path: str, headers: dict[str, str]) -> Iterator[dict[str, Any]]:
-    connection = _connection(url)
-    connection.request("GET", f"{path}?lang=en", headers=headers)
-    reply = connection.getresponse()
-    assert reply.status == 200, reply.status
-    while line := reply.readline():
-        if line.startswith(b"data: "):
-            yield json.loads(line[6:])
+def events(url: str, path: str, headers: dict[str, str]) -> Generator[dict[str, Any]]:
+    """What a stream of the terminal's says, as it comes."""
+    with closing(_connection(url)) as connection:
+        connection.request("GET", f"{path}?lang=en", headers=headers)
+        with connection.getresponse() as reply:
+            assert reply.status == 200, reply.status
+            while line := reply.readline():
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
 
 
-def _answer(screen: dict[str, Any], pin: str) -> dict[str, Any] | None:
-    """What a person says to a screen who wants a certificate of residence, or whatever is first."""
+def _answer(screen: dict[str, Any], pin: str, choices: list[str]) -> dict[str, Any] | None:
+    """What a person says to a screen who wants these, or a certificate of residence."""
     match screen["kind"]:
         case "question":
             offered = [option["id"] for option in screen["options"]]
+            if choices:
+                return {"choice": choices.pop(0)}
             return {"choice": "residence" if "residence" in offered else offered[0]}
         case "pin":
             return {"pin": pin}
@@ -50,12 +55,12 @@ def _say(**members: Any) -> None:
     print(json.dumps(members), flush=True)
 
 
-def visit(page: str, pin: str) -> None:
+def visit(page: str, pin: str, choices: list[str]) -> None:
     """One visit, from the card to the ending."""
-    access = next(view["access"] for view in _events(page, "/views", {}) if view["access"])
+    access = next(view["access"] for view in events(page, "/views", {}) if view["access"])
     headers = {"Origin": page, "X-Presentation": access["token"]}
-    for screen in _events(access["url"], "/screens", headers):
-        answer = _answer(screen, pin)
+    for screen in events(access["url"], "/screens", headers):
+        answer = _answer(screen, pin, choices)
         if screen["kind"] == "ending":
             document = _get(access["url"], headers) if screen["document"] else b""
             _say(kind="ending", code=screen["code"], note=screen["note"],
@@ -63,7 +68,7 @@ def visit(page: str, pin: str) -> None:
             return
         if answer is None:
             continue
-        _say(kind=screen["kind"], title=screen["title"])
+        _say(kind=screen["kind"], title=screen["title"], lines=screen.get("lines", []))
         sys.stdin.readline()
         connection = _connection(access["url"])
         body = json.dumps({"number": screen["number"], **answer})
@@ -78,4 +83,4 @@ def _get(url: str, headers: dict[str, str]) -> bytes:
 
 
 if __name__ == "__main__":
-    visit(sys.argv[1].rstrip("/"), sys.argv[2])
+    visit(sys.argv[1].rstrip("/"), sys.argv[2], sys.argv[3:])
