@@ -94,6 +94,19 @@ def certificate(der: bytes) -> Any:
     return x509.Certificate.load(der, strict=True)
 
 
+class _UnconstrainedCertificate(x509.Certificate):  # type: ignore[misc]
+    """A certificate that constrains no names, whatever it says."""
+
+    @property
+    def name_constraints_value(self) -> None:
+        return None
+
+
+def unconstrained_certificate(der: bytes) -> Any:
+    """The same for a library whose name constraints are not to be used. Raises ValueError."""
+    return _UnconstrainedCertificate.load(der, strict=True)
+
+
 def content_info(der: bytes) -> Any:
     """asn1crypto's ContentInfo, for libraries that take nothing else. Raises ValueError."""
     return cms.ContentInfo.load(der, strict=True)

@@ -23,8 +23,9 @@ from jpki.validation.crl import Crl, parse_crl, read_form
 from jpki.validation.crl_index import plain
 from jpki.validation.crl_index.columns import collect
 from jpki.validation.ocsp import parse_ocsp
-from jpki.validation.rfc5280.certificate import extension_fault, profile_fault, read_certificate
+from jpki.validation.rfc5280.certificate import read_certificate
 from jpki.validation.rfc5280.crl import read_crl
+from jpki.validation.rfc5280.profile import extension_fault, profile_fault
 from jpki.validation.trust import Anchor
 from jpki.validation.validator import Validator
 from jpki.verdict import Outcome

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any X.509 certificate, read strictly, and the rules of the profile a library lets pass."""
+"""Any X.509 certificate, read strictly. Which rules it keeps is asked in ``profile``."""
 
 from __future__ import annotations
 
@@ -22,35 +22,30 @@ POLICY_CONSTRAINTS: Final = "2.5.29.36"
 NAME_CONSTRAINTS: Final = "2.5.29.30"
 FRESHEST: Final = "2.5.29.46"
 INHIBIT_ANY: Final = "2.5.29.54"
-_SUBJECT_INFO: Final = "1.3.6.1.5.5.7.1.11"
+SUBJECT_INFO: Final = "1.3.6.1.5.5.7.1.11"
 
-# Extensions of which [RFC5280 4.2] says what they have to be.
-_NEVER_CRITICAL: Final = frozenset(
+# What is looked into here or below, and so has to be DER.
+_STRUCTURED: Final = frozenset(
     {
         extensions.SUBJECT_KEY_ID,
-        extensions.AUTHORITY_KEY_ID,
-        extensions.AUTHORITY_INFO,
-        _SUBJECT_INFO,
-        FRESHEST,
-    }
-)
-_AUTHORITIES_ONLY: Final = frozenset(
-    {NAME_CONSTRAINTS, POLICY_CONSTRAINTS, INHIBIT_ANY, POLICY_MAPPINGS}
-)
-# What is processed, by us or by the library below; any other critical one is refused.
-_UNDERSTOOD: Final = frozenset(
-    {
         extensions.KEY_USAGE,
         extensions.SUBJECT_ALT_NAME,
+        extensions.ISSUER_ALT_NAME,
         extensions.BASIC_CONSTRAINTS,
         extensions.CRL_POINTS,
         extensions.POLICIES,
+        extensions.AUTHORITY_KEY_ID,
         extensions.EXTENDED_KEY_USAGE,
+        extensions.AUTHORITY_INFO,
         extensions.OCSP_NO_CHECK,
-        *_AUTHORITIES_ONLY,
+        NAME_CONSTRAINTS,
+        POLICY_CONSTRAINTS,
+        INHIBIT_ANY,
+        POLICY_MAPPINGS,
+        SUBJECT_INFO,
+        FRESHEST,
     }
 )
-_STRUCTURED: Final = _UNDERSTOOD | _NEVER_CRITICAL | {extensions.ISSUER_ALT_NAME}
 _T = TypeVar("_T")
 
 
@@ -185,36 +180,6 @@ def _fields(tbs: der.Node) -> _Fields:
         inside = der.only(wrapped, der.SEQUENCE)
         found = extensions.read_extensions(inside, structured=_STRUCTURED)
     return _Fields(version, serial, algorithm, issuer, validity, subject, spki, found)
-
-
-def profile_fault(certificate: AnyCertificate, *, last: bool) -> str | None:
-    """The rule of [RFC5280 4.2] that a certificate below the anchor breaks (a code), or None.
-
-    ``last``: it is the one asked about, not an authority between it and the anchor.
-    """
-    there = certificate.extensions.keys()
-    if not any(certificate.serial):  # negative ones are there and are handled, zero is not
-        return "serial"
-    if not certificate.is_ca and there & _AUTHORITIES_ONLY:
-        return "authority_extension"
-    if not certificate.is_ca and extensions.KEY_CERT_SIGN in (certificate.key_usage or ()):
-        return "key_usage"
-    if not last and certificate.version != 3:
-        return "version"
-    named = last and extensions.SUBJECT_ALT_NAME in certificate.critical
-    if not named and not der.whole(certificate.subject_der).value:
-        return "empty_subject"
-    return extension_fault(certificate)
-
-
-def extension_fault(certificate: AnyCertificate) -> str | None:
-    """The rule on extensions that any certificate of a path breaks, its anchor too."""
-    critical, there = certificate.critical, certificate.extensions.keys()
-    if critical - _UNDERSTOOD - _NEVER_CRITICAL:
-        return "critical_extension"
-    if critical & _NEVER_CRITICAL or NAME_CONSTRAINTS in there - critical:
-        return "criticality"
-    return None
 
 
 def _version(node: der.Node | None) -> int:

@@ -1,80 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Name constraints, as far as the library underneath misses something in them.
+"""Name constraints of a path, for every form that has subtrees.
 
-Source: [RFC5280 4.2.1.10]. What it compares well is not compared again here.
+What cannot be compared is refused when a name of that form comes up, as [RFC5280 4.2.1.10]
+demands. Source: [RFC5280 6.1.3 b, c], [RFC5280 6.1.4 g].
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
-from jpki.certificate import der, extensions
+from jpki.certificate import der
 from jpki.validation.rfc5280.certificate import NAME_CONSTRAINTS, AnyCertificate
+from jpki.validation.rfc5280.subject_names import (
+    DNS,
+    name_keys,
+    names_of,
+    parents,
+    subtree_key,
+    wildcard_host,
+)
 
-_DNS_NAME: Final = 0x82
 _PERMITTED, _EXCLUDED = 0xA0, 0xA1
-
-
-def names_in(certificate: AnyCertificate) -> int:
-    """About how many names it has, or constraints on names: items two levels down."""
-    count = 1
-    for oid in (extensions.SUBJECT_ALT_NAME, NAME_CONSTRAINTS):
-        extension = certificate.extensions.get(oid)
-        if extension is None:
-            continue
-        for item in der.whole(extension.value).reader().rest():
-            count += 1 + (sum(1 for _ in item.reader().rest()) if item.tag & 0x20 else 0)
-    return count
+# By form, the keys of its subtrees; None among them is one that cannot be compared.
+_Subtrees = dict[int, set[Hashable | None]]
+_OUTSIDE: Final = "path_name_constraints"
+_UNCLEAR: Final = "path_constraints_unclear"
 
 
 def constraint_fault(path: Sequence[AnyCertificate]) -> str | None:
-    """What is wrong with the constraints on a path, from the anchor down; a code, or None.
+    """What is wrong with names and constraints of a path, from the anchor down; a code, or None.
 
-    An empty constraint constrains nothing and is not allowed. A wildcard stands for every
-    name below it, so it is excluded where one of them is.
+    The anchor's own constraints count. An empty constraint constrains nothing and is not
+    allowed.
     """
-    excluded: list[str] = []
-    for certificate in path:
-        if any(
-            _covers(wildcard, name) for wildcard in _wildcards(certificate) for name in excluded
-        ):
-            return "path_name_constraints"
-        extension = certificate.extensions.get(NAME_CONSTRAINTS)
-        if extension is None:
-            continue
-        try:
-            excluded += _excluded(extension.value)
-        except der.DerError:
-            return "path_name_constraints"
+    limits = _Limits()
+    try:
+        for certificate in path:
+            if certificate is path[-1] or not certificate.self_issued:
+                code = limits.fault(certificate)
+                if code is not None:
+                    return code
+            extension = certificate.extensions.get(NAME_CONSTRAINTS)
+            if extension is not None:
+                limits.add(extension.value)
+    except der.DerError:
+        return _UNCLEAR
     return None
 
 
-def _excluded(value: bytes) -> list[str]:
-    """The dNSNames a NameConstraints excludes. Raises DerError for an empty one."""
-    reader = der.whole(value).reader()
-    subtrees = {tag: node for tag in (_PERMITTED, _EXCLUDED) if (node := reader.optional(tag))}
-    reader.done()
-    if not subtrees or not all(node.value for node in subtrees.values()):
-        raise der.DerError("empty", 0)
-    if _EXCLUDED not in subtrees:
-        return []
-    bases = [item.reader().next() for item in subtrees[_EXCLUDED].reader().rest()]
-    return [_text(base) for base in bases if base.tag == _DNS_NAME]
+class _Limits:
+    """What the authorities passed so far allow. ``_permitted``: one of each authority, and a
+    name has to be inside all of them. ``_beside``: hosts above an excluded one."""
+
+    def __init__(self) -> None:
+        self._permitted: list[_Subtrees] = []
+        self._excluded: _Subtrees = {}
+        self._beside: set[str] = set()
+
+    def add(self, value: bytes) -> None:
+        """Take in a NameConstraints. Raises DerError."""
+        reader = der.whole(value).reader()
+        permitted, excluded = reader.optional(_PERMITTED), reader.optional(_EXCLUDED)
+        reader.done()
+        if permitted is None and excluded is None:
+            raise der.DerError("empty", 0)
+        if permitted is not None:
+            self._permitted.append(_subtrees(permitted))
+        if excluded is not None:
+            for form, keys in _subtrees(excluded).items():
+                self._excluded.setdefault(form, set()).update(keys)
+                if form == DNS:
+                    self._beside.update(*map(parents, keys))
+
+    def fault(self, certificate: AnyCertificate) -> str | None:
+        """What is wrong with a name of the certificate, or None. Raises DerError."""
+        for form, name in names_of(certificate):
+            applying = [trees[form] for trees in self._permitted if form in trees]
+            excluded = self._excluded.get(form, set())
+            if not applying and not excluded:
+                continue
+            keys = name_keys(form, name)
+            if keys is None or any(None in trees for trees in (*applying, excluded)):
+                return _UNCLEAR
+            if keys & excluded or wildcard_host(name) in self._beside:
+                return _OUTSIDE
+            if not all(keys & trees for trees in applying):
+                return _OUTSIDE
+        return None
 
 
-def _wildcards(certificate: AnyCertificate) -> list[str]:
-    """What stands after «*.» in its dNSNames."""
-    extension = certificate.extensions.get(extensions.SUBJECT_ALT_NAME)
-    if extension is None:
-        return []
-    names = [node for node in der.whole(extension.value).reader().rest() if node.tag == _DNS_NAME]
-    return [text[2:] for text in map(_text, names) if text.startswith("*.")]
-
-
-def _covers(wildcard: str, name: str) -> bool:
-    return name == wildcard or name.endswith(f".{wildcard}")
-
-
-def _text(node: der.Node) -> str:
-    return node.value.decode("latin-1").lower().removeprefix(".")
+def _subtrees(node: der.Node) -> _Subtrees:
+    """GeneralSubtrees by form. Raises DerError for none, and for minimum and maximum."""
+    found: _Subtrees = {}
+    for item in node.reader().rest():
+        reader = item.reader()
+        base = reader.next()
+        reader.done()
+        found.setdefault(base.tag, set()).add(subtree_key(base))
+    if not found:
+        raise der.DerError("empty", node.start)
+    return found

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The path algorithm of [RFC5280 6.1], done by pyhanko-certvalidator. Nobody else imports it.
 
-Names, name constraints, policies, basic constraints and signatures are its work. Whatever
-it raises becomes a code: an exception is never an answer, and its texts may hold names.
+Names, policies, basic constraints and signatures are its work; name constraints are in
+``constraints``. Whatever it raises becomes a code: an exception is never an answer, and its
+texts may hold names.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ _log = logging.getLogger(__name__)
 # What the library says, by what it says it about. The first that fits names the fault.
 _FAULTS: Final = (
     (r"no valid set of policies|policy mapping|policy graph|policy", "path_policies"),
-    (r"permitted namespace|excluded from", "path_name_constraints"),
     (r"issuer name", "path_names"),
     (r"maximum path length", "path_too_long"),
     (r"is not a CA", "path_not_a_ca"),
@@ -58,8 +58,8 @@ def check_path(
 ) -> PathFault | None:
     """Whether the path holds at ``at``; ``certificates`` from below the anchor to the last.
 
-    Path length and name constraints of the anchor count too, its policies do not. Revocation
-    is not looked at.
+    Path length of the anchor counts too, its policies do not. Revocation and name constraints
+    are not looked at.
     """
     from pyhanko_certvalidator.errors import ValidationError
 
@@ -91,8 +91,8 @@ async def _validate(
     )
     from pyhanko_certvalidator.validate import async_validate_path
 
-    root = _anchor(_asn1.certificate(anchor))
-    *between, last = [_asn1.certificate(der) for der in certificates]
+    root = _anchor(_asn1.unconstrained_certificate(anchor))
+    *between, last = [_asn1.unconstrained_certificate(der) for der in certificates]
     context = ValidationContext(
         trust_roots=[root],
         other_certs=between,

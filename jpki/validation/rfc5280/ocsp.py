@@ -19,7 +19,8 @@ from jpki.validation.ocsp_store import (
     ocsp_miss,
     read_answers,
 )
-from jpki.validation.rfc5280.certificate import AnyCertificate, profile_fault, read_certificate
+from jpki.validation.rfc5280.certificate import AnyCertificate, read_certificate
+from jpki.validation.rfc5280.profile import profile_fault
 from jpki.validation.rfc5280.signatures import (
     UnsupportedSignatureError,
     is_weak_algorithm,

@@ -15,16 +15,12 @@ from jpki.errors import CertificateError
 from jpki.validation.findings import Finding
 from jpki.validation.policy import RevocationMode
 from jpki.validation.rfc5280 import engine
-from jpki.validation.rfc5280.certificate import (
-    AnyCertificate,
-    extension_fault,
-    profile_fault,
-    read_certificate,
-)
-from jpki.validation.rfc5280.constraints import constraint_fault, names_in
+from jpki.validation.rfc5280.certificate import AnyCertificate, read_certificate
+from jpki.validation.rfc5280.constraints import constraint_fault
 from jpki.validation.rfc5280.ocsp import OcspAnswers
 from jpki.validation.rfc5280.options import GeneralOptions
 from jpki.validation.rfc5280.paths import Path, PathBuilder, PathLimitError
+from jpki.validation.rfc5280.profile import extension_fault, profile_fault
 from jpki.validation.rfc5280.revocation import Revocation, read_crls
 from jpki.validation.rfc5280.signatures import (
     UnsupportedSignatureError,
@@ -38,8 +34,6 @@ _log = logging.getLogger(__name__)
 _NAMES: Final = ("certificate", "path", "validity", "revocation")
 _GENUINE: Final = ("certificate", "path")
 _PASSED: Final = (Outcome.VALID, Outcome.NOT_RUN)
-# Comparisons of a name with a constraint that one path may cost.
-MAX_COMPARISONS: Final = 100_000
 
 
 def _now() -> datetime:
@@ -190,8 +184,6 @@ class _Validation:
         early = self._anchor_fault(path.anchor) or self._form_fault(path)
         if early is not None or not path.certificates:
             return early
-        if _comparisons(path) > MAX_COMPARISONS:
-            return _Fault("path_limit", outcome=Outcome.CANNOT_TELL)
         code = constraint_fault(path.all)
         if code is not None:
             return _Fault(code)
@@ -244,12 +236,6 @@ def _moment_inside(path: Path) -> datetime | None:
     latest_start = max(certificate.not_before for certificate in path.certificates)
     first_end = min(certificate.not_after for certificate in path.certificates)
     return first_end if latest_start <= first_end else None
-
-
-def _comparisons(path: Path) -> int:
-    """Names times constraints above them: they are compared each with each."""
-    counts = [names_in(certificate) for certificate in path.all]
-    return sum(count * sum(counts[:above]) for above, count in enumerate(counts))
 
 
 def _combined(findings: list[Finding]) -> Check:

@@ -94,7 +94,7 @@ def general_keys() -> list[str]:
         for tree in trees
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef)
-        and function.name in ("profile_fault", "extension_fault")
+        and function.name in ("profile_fault", "extension_fault", "policies_fault")
         for node in ast.walk(function)
         if isinstance(node, ast.Return)
     }
