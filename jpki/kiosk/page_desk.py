@@ -122,12 +122,12 @@ def _answer_to(content: Content, members: Mapping[str, Any]) -> object | None:
     match content:
         case Question():
             choice = members.get("choice")
-            return choice if choice in {option.id for option in content.options} else None
+            return next((option.id for option in content.options if option.id == choice), None)
         case PinEntry():
             value = members.get("pin")
             if not isinstance(value, str) or not content.least <= len(value) <= content.most:
                 return None
-            return bytearray(value.encode("utf-8"))
+            return bytearray(value.encode("ascii")) if value.isascii() else None
         case Confirmation():
             answer = members.get("yes")
             return answer if isinstance(answer, bool) else None

@@ -143,7 +143,7 @@ class PresentationPages:
             raise _Refused(400) from None
         finally:
             data[:] = bytes(len(data))  # there may have been a PIN in it
-        taken = isinstance(number, int) and self._desk.answer(number, members)
+        taken = type(number) is int and self._desk.answer(number, members)  # True is none
         return Response(status_code=204 if taken else 409)
 
     async def _document(self, request: Request) -> Response:

@@ -22,6 +22,7 @@ from jpki.mapping.policy import (
     Role,
     Service,
 )
+from jpki.messages import LANGUAGES
 
 
 class Level(StrEnum):
@@ -160,7 +161,7 @@ def _number(policy: Policy, purpose: Purpose, place: str) -> Iterator[Finding]:
 def _people(policy: Policy, purpose: Purpose, place: str) -> Iterator[Finding]:
     if not purpose.alternative_path:
         yield _error("no_alternative_path", place, "R16", "番号法17条1項")
-    elif len(purpose.alternative_path) < 2:
+    elif not set(LANGUAGES) <= purpose.alternative_path.keys():
         yield Finding(Level.NOTE, "one_language", place, "R16", "番号法17条1項")
     if not (purpose.actors or purpose.staff or purpose.online):
         yield _error("no_actor", place, "R9", "公的個人認証法50条")

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NoReturn, TypeVar
 
 from jpki.errors import ConfigurationError
+from jpki.messages import EASY
 
 E = TypeVar("E", bound=StrEnum)
 IDENTIFIER = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -114,9 +115,9 @@ class PolicyTable:
         return tuple(found)
 
     def words(self, key: str) -> dict[str, str]:
-        """A text in Japanese, English or both: ``title.ja``, ``title.en``."""
+        """A text in some of the languages that are spoken: ``title.ja``, ``title.ja-easy``."""
         table = self.table(key)
-        found = {lang: table.text(lang) for lang in ("ja", "en") if table.has(lang)}
+        found = {lang: table.text(lang) for lang in ("ja", "en", EASY) if table.has(lang)}
         table.done()
         return found
 

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,8 @@ from jpki.kiosk.visit import Close, Page
 from jpki.mapping.policy import Operation
 from jpki.mapping.policy_file import load_policy
 from jpki.mapping.sitting import Asker
-from jpki.open_flows import ACTORS, INVENTED, make_flows
+from jpki.open_flows import ACTORS, FLOWS, INVENTED, make_flows
+from jpki.open_shelter import demo_office
 from jpki.verdict import Outcome
 from jpki.verifying import pdf, pdf_reading, xml, xml_reading
 from jpki.verifying.document import DocumentFormat
@@ -339,14 +341,32 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def test_every_flow_says_why_by_which_article_and_what_else_there_is() -> None:
-    made = make_flows(SETTINGS)
-    assert list(made) == list(ACTORS)
+def test_every_flow_says_why_by_which_article_and_what_else_there_is(tmp_path: Path) -> None:
+    """In each way of speaking: the policy has the words, also the easy ones."""
+    demo_office(tmp_path)  # which gives the desk of a shelter its keys
+    made = make_flows({**SETTINGS, "flows": FLOWS, "desk": str(tmp_path)})
+    assert list(made) == list(FLOWS)
     for flow, one in made.items():
         first = one.first_screen
         assert (first.flow, bool(first.article)) == (flow, True)
-        assert set(first.title) == {"ja", "en"}
-        assert set(first.alternative_path) == {"ja", "en"}
+        assert set(first.title) == set(messages.SPOKEN)
+        assert set(first.alternative_path) == set(messages.SPOKEN)
+        for words in (first.title, first.alternative_path):
+            assert not re.search("[\u4e00-\u9fff]", words[messages.EASY]), flow
+
+
+def test_a_flow_stands_under_the_operators_policy_where_that_has_its_service(
+    tmp_path: Path,
+) -> None:
+    preset = resources.files("jpki.mapping") / "presets" / "library.toml"
+    own = tmp_path / "city.toml"
+    own.write_text(
+        re.sub('article = "[^"]*"', 'article = "61条"', preset.read_text("utf-8")), "utf-8"
+    )
+    made = make_flows({**SETTINGS, "flows": ("library", "points"), "policy": str(own)})
+    assert made["library"].first_screen.article.endswith("61条")
+    usual = make_flows({**SETTINGS, "flows": ("points",)})["points"].first_screen
+    assert made["points"].first_screen == usual
 
 
 def test_settings_that_name_no_flow_are_refused() -> None:

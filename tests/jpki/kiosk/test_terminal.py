@@ -302,6 +302,10 @@ def test_a_pulled_card_ends_the_process(real: Real) -> None:
         ("/answer", {"choice": "residence"}, {}, 400),
         ("/answer", {"number": "1", "choice": "residence"}, {}, 409),
         ("/answer", {"number": 1, "choice": "passport"}, {}, 409),
+        ("/answer", {"number": 1, "choice": ["residence"]}, {}, 409),
+        ("/answer", {"number": 1, "choice": {"residence": 1}}, {}, 409),
+        ("/answer", {"number": True, "choice": "residence"}, {}, 409),
+        ("/answer", {"number": 1, "pin": "1234"}, {}, 409),
         ("/answer", {"number": 1, "pin": "x" * 5000}, {}, 413),
         ("/document", None, {}, 404),
         ("/other", None, {}, 404),
@@ -314,6 +318,19 @@ def test_what_the_process_does_not_answer(
     slot.insert(emulated_card("hanako"))
     views.until(State.CHOOSING)
     assert ask(path, body, **headers)[0] == status
+
+
+def test_what_no_pin_pad_can_send_is_no_answer(real: Real) -> None:
+    slot, views, ask = real
+    slot.insert(emulated_card("hanako"))
+    views.until(State.CHOOSING)
+    assert ask("/answer", {"number": 1, "choice": "residence"})[0] == 204
+    views.until(State.PIN)
+    number = json.loads(ask("/screens")[1].removeprefix(b"data: "))["number"]
+    pins = ("\ud800123", "１２３４", "12\u00e34", None, 1234, [*"1234"], "", "123", "12345")
+    for pin in pins:
+        assert ask("/answer", {"number": number, "pin": pin})[0] == 409, pin
+    assert ask("/answer", {"number": number, "cancel": True})[0] == 204
 
 
 def test_a_killed_process_is_noticed(real: Real) -> None:

@@ -238,8 +238,9 @@ def test_every_purpose_of_a_preset_has_words_and_another_way(name: str) -> None:
     for service in load_policy(name).services:
         assert set(service.title) == {"ja", "en"}
         for purpose in service.purposes:
-            assert set(purpose.title) == {"ja", "en"}, purpose.id
-            assert set(purpose.alternative_path) == {"ja", "en"}, purpose.id
+            # In easy Japanese too, or in none: what a terminal shows (tests/jpki/kiosk).
+            assert set(purpose.title) >= {"ja", "en"}, purpose.id
+            assert set(purpose.alternative_path) == set(purpose.title), purpose.id
 
 
 def test_a_preset_is_not_changed_by_reading_it() -> None:
