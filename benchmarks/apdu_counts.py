@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many commands a job takes, and how long by the timing model, beside the peers' tools.
 
-The library's jobs have limits: from a card with nothing selected, detection left out, the
+The library's jobs have limits: from a card with nothing selected, recognition left out, the
 counter query included where a PIN is presented. Each stands beside its floor: the bytes at the
 link's rate, and one turn-around for each command that cannot be left out. Whole runs of the
-command line (detection included) stand beside OpenSC's, which is given its best case: its driver
+command line (recognition included) stand beside OpenSC's, which is given its best case: its driver
 is named, so it does not probe for others; and beside myna's, where that is installed.
 """
 
@@ -67,6 +67,9 @@ class ProgramJob:
     besides: str = ""
 
 
+_CMS = "jpki sign {}/file --as cms --out {}/ours.p7s --force --yes --pin-fd 0 "
+_MYNA_CMS = "myna jpki cms sign --password ABC123 --output {}/theirs.p7s {}/file"
+
 PROGRAMS = (
     ProgramJob(
         "authentication certificate", "jpki cert export auth",
@@ -104,14 +107,19 @@ PROGRAMS = (
         "1234\n",
     ),
     ProgramJob(
-        "CMS of a file", "jpki sign {}/file --as cms --out {}/ours.p7s --force --yes --pin-fd 0",
-        (("myna", "myna jpki cms sign --password ABC123 --output {}/theirs.p7s {}/file"),),
-        "ABC123\n", besides="the root is read and enclosed",
+        "CMS of a file, root not enclosed", _CMS + "--no-root", (("myna", _MYNA_CMS),), "ABC123\n"
+    ),
+    ProgramJob(
+        "CMS of a file, root of the trust store enclosed", _CMS + "--trust test",
+        (("myna", _MYNA_CMS),), "ABC123\n",
+    ),
+    ProgramJob(
+        "CMS of a file, root of the card enclosed", _CMS, (("myna", _MYNA_CMS),), "ABC123\n",
+        besides="the root is read, which the rival leaves out",
     ),
     ProgramJob(
         "four attributes, PIN", "jpki card read attributes --pin-fd 0",
         (("myna", "myna text attrs --pin 1234"),), "1234\n",
-        besides="the card is recognised and its tries are read before the PIN",
     ),
 )  # fmt: skip
 

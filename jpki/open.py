@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from jpki_apdu.errors import (
 from jpki_apdu.reader_memory import ReaderMemory
 
 if TYPE_CHECKING:
+    from jpki.card_map import Application
     from jpki.emulator import EmulatedCard, VirtualConnection
     from jpki_apdu.connection import CardConnection
     from jpki_apdu.tracing import PublicNames, Recorder
@@ -216,9 +217,11 @@ def open_card(
     needs_pin: bool = False,
     trust: str = Environment.PRODUCTION,
     timeout: float | None = ANSWER_LIMIT,
+    begins: Application | None = None,
 ) -> OpenedCard:
-    """Open the card of ours behind ``uri`` and detect it.
+    """Open the card of ours behind ``uri`` and recognise it.
 
+    ``begins``: the application that the job begins with, as for ``Card.recognise``.
     ``timeout``: seconds for one answer, as for ``open_connection``. A command whose time is
     up may be carried out all the same; of a PIN that is PinOutcomeUnknownError.
 
@@ -233,8 +236,14 @@ def open_card(
     invented = trust == Environment.TEST or uri.partition(":")[0] in (VIRTUAL, REPLAY)
     layouts = (TODAY, *(invented_layouts() if invented else ()))
     if len(candidates) < 2:
-        return _detected(open_connection(uri, wait=wait, at=at, timeout=timeout), layouts)
-    found, refusal = _ours(candidates, layouts, keep_all=needs_pin, timeout=timeout)
+        connection = open_connection(uri, wait=wait, at=at, timeout=timeout)
+        return _recognised(connection, layouts, begins)
+
+    def opener(name: str) -> OpenedCard:
+        connection = readers.open_reader(f"pcsc:{name}", timeout=timeout)
+        return _recognised(connection, layouts, begins)
+
+    found, refusal = _ours(candidates, opener, keep_all=needs_pin)
     if not found:
         raise refusal or NoCardError(reader=uri)
     if needs_pin and len(found) > 1:
@@ -256,18 +265,13 @@ def _candidates(uri: str) -> list[str]:
 
 
 def _ours(
-    names: Iterable[str],
-    layouts: Sequence[CardLayout],
-    *,
-    keep_all: bool,
-    timeout: float | None,
+    names: Iterable[str], opener: Callable[[str], OpenedCard], *, keep_all: bool
 ) -> tuple[list[OpenedCard], CardError | None]:
     found: list[OpenedCard] = []
     refusal: CardError | None = None
     for name in names:
         try:
-            connection = readers.open_reader(f"pcsc:{name}", timeout=timeout)
-            found.append(_detected(connection, layouts))
+            found.append(opener(name))
         except ReaderBusyError as exc:
             # A busy reader may hold a card of ours: it counts as a reason, not as a card.
             refusal = exc
@@ -278,7 +282,9 @@ def _ours(
     return found, refusal
 
 
-def _detected(connection: CardConnection, layouts: Sequence[CardLayout]) -> OpenedCard:
+def _recognised(
+    connection: CardConnection, layouts: Sequence[CardLayout], begins: Application | None
+) -> OpenedCard:
     """The card as the first layout that fits it; the refusal is that of the first."""
     refusal: CardError | None = None
     limits = ReaderMemory.of_user().limits(connection.name)
@@ -287,7 +293,7 @@ def _detected(connection: CardConnection, layouts: Sequence[CardLayout]) -> Open
         for layout in layouts:
             card = Card(connection, limits=limits, layout=layout)
             try:
-                card.detect()
+                card.recognise(begins)
             except NotOurCardError as exc:
                 refusal = refusal or exc
             else:

@@ -41,7 +41,7 @@ class Head:
 
 
 def head_of(opened: OpenedCard) -> Head:
-    """Look at a card that was just opened. Costs no command: detection has read it all."""
-    token = opened.card.detect()
-    test = opened.emulated or token.is_test
-    return Head(test, opened.reader, token.info.label, opened.card.interface)
+    """Look at a card that was just opened. Costs no command: it was recognised by opening it."""
+    known = opened.card.recognise()
+    test = opened.emulated or known.is_test
+    return Head(test, opened.reader, known.kind.value, opened.card.interface)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jpki.card_map import TEXT_AP, Application, PinKind
+from jpki.card_map import PIN_HOME, TEXT_AP, Application, PinKind
 from jpki_cli.clicks import UsageFault
 
 FIELDS = ("name", "birth", "sex", "address")
@@ -52,6 +52,12 @@ class Plan:
     def face(self) -> bool:
         """Whether the card face is read."""
         return bool(self.images)
+
+    @property
+    def begins(self) -> Application | None:
+        """The application that is read first; None: one that needs no PIN."""
+        first = next(iter(self.pins), None)
+        return None if first is None else self.home(first) or PIN_HOME[first]
 
     def home(self, kind: PinKind) -> Application | None:
         """Where a PIN is presented; None: where it is at home.

@@ -15,6 +15,7 @@ from jpki_cli.texts import t
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from jpki.card_map import Application
     from jpki.open import OpenedCard
     from jpki_cli.config import Config
     from jpki_cli.screen import Screen
@@ -99,15 +100,19 @@ class Session:
         at: datetime | None = None,
         needs_pin: bool = False,
         reader: str | None = None,
+        begins: Application | None = None,
     ) -> Iterator[OpenedCard]:
         """The card behind ``--reader``, open for this block, powered off after it.
 
-        ``reader``: of a second card, where a command takes two.
+        ``reader``: of a second card, where a command takes two. ``begins``: the application
+        that the command begins with, where that is known.
         """
         # Under test trust a card may also be one that has no place in production.
-        test = {"trust": self.trust} if self.trust == "test" else {}
+        more: dict[str, Any] = {"trust": self.trust} if self.trust == "test" else {}
+        if begins is not None:
+            more["begins"] = begins
         opened = self.app.open_card(
-            reader or self.reader, wait=wait, at=at, needs_pin=needs_pin, **test
+            reader or self.reader, wait=wait, at=at, needs_pin=needs_pin, **more
         )
         try:
             if opened.others:

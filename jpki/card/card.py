@@ -18,7 +18,7 @@ from jpki.card.pin import PinCounter, PinGuard, PinState
 from jpki.card.selection import select_application
 from jpki.card.surface_ap import SurfaceAp
 from jpki.card.text_ap import TextAp
-from jpki.card.token import Availability, Token, detect
+from jpki.card.token import Availability, Recognised, Token, detect, recognise_by
 from jpki.card_map import LICENCE_AP, Application, PinKind
 from jpki_apdu.channel import Channel
 from jpki_apdu.connection import CardConnection, ReplyLimits
@@ -70,6 +70,7 @@ class Card:
         self.licence = LicenceAp(self.channel, self.pins)
         self.mf = MasterFile(self.channel)
         self._token: Token | None = None
+        self._recognised: Recognised | None = None
 
     @property
     def connection(self) -> CardConnection:
@@ -88,6 +89,19 @@ class Card:
             with self.channel.turn():  # one turn, as in ``info``
                 self._token = detect(self.channel, self._layout)
         return self._token
+
+    def recognise(self, begins: Application | None = None) -> Recognised:
+        """Make sure that this is a card of ours, the first time. ``begins``: the application
+        that the job begins with; one that only cards have is proof enough and is not selected
+        twice. Raises as ``detect``, which is asked for any other.
+        """
+        if self._recognised is None and self._token is None and begins is not None:
+            with self.channel.turn():
+                self._recognised = recognise_by(self.channel, begins)
+        if self._recognised is None:
+            token = self.detect()
+            self._recognised = Recognised(token.kind, token.is_test)
+        return self._recognised
 
     def info(self) -> CardInfo:
         """Kind, applications, certificates and all counters. Presents no PIN, costs no try."""

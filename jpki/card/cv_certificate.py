@@ -21,6 +21,9 @@ CvChain = Literal["text", "surface", "mf"]
 
 CV_CERTIFICATE_SIZE = 568  # bytes of EF 0004 on every card [MC] [PM], A
 
+CV_HEAD_SIZE = 26  # bytes of EF 0004 up to the issuer's key id: 7F21 820233 5F4E 820129, then it
+_HEAD = bytes.fromhex("7F218202335F4E820129")
+
 _BODY = 297  # bytes: issuer key id 16, subject key id 16, public key 265 [MC] [PM], A
 _KEY_ID = 16
 
@@ -44,6 +47,19 @@ class CvCertificate:
     def issuer_fits_chain(self) -> bool:
         """Whether the issuer is a CA for this application, by its key id."""
         return self.issuer[5:7] == _CHAIN_DIGITS[self.chain]
+
+
+def issuer_in_head(head: bytes, chain: CvChain) -> bytes | None:
+    """The issuer's key id (16 bytes) in the first bytes of a CV certificate of that chain;
+    None if they begin none."""
+    issuer = head[len(_HEAD) : CV_HEAD_SIZE]
+    if head[: len(_HEAD)] != _HEAD or len(issuer) != _KEY_ID:
+        return None
+    try:
+        key_name(issuer)
+    except ValueError:
+        return None
+    return issuer if issuer[5:7] == _CHAIN_DIGITS[chain] else None
 
 
 def key_name(key_id: bytes) -> str:

@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from jpki.card.cv_certificate import CV_HEAD_SIZE, CvChain, issuer_in_head
 from jpki.card.layout import TODAY, CardLayout
 from jpki.card.opaque import CardSerial
 from jpki.card.recognition import SeenCard, recognise
 from jpki.card.records import Place
 from jpki.card.selection import read_file, select_application
-from jpki.card_map import TokenKind
+from jpki.card_map import SURFACE_AP, TEXT_AP, Application, TokenKind
 from jpki.errors import NotOurCardError, UnsupportedTokenError
 from jpki_apdu.channel import Channel
 from jpki_apdu.errors import FileNotFoundOnCardError, StatusWordError
@@ -21,6 +22,8 @@ _LABEL = 32
 _HEAD = 64  # bytes that detection reads: label and manufacturer, and not the serial
 _PLACE = Place("jpki", 0x0006)
 _PRESENT, _ABSENT = 0x8F, 0x00
+_CHAINS: dict[bytes, CvChain] = {TEXT_AP.aid: "text", SURFACE_AP.aid: "surface"}
+_TEST_IDS = (b"6", b"9")  # key ids of J-LIS's tests [MC], and of the test PKI here
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,15 @@ class Token:
         A label for people, never a reason to trust or distrust.
         """
         return "TEST" in self.info.manufacturer
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """That a card is ours, and of which kind. ``is_test``: as of :class:`Token`, or the key
+    that issued its CV certificate is one for tests."""
+
+    kind: TokenKind
+    is_test: bool
 
 
 class Presence(StrEnum):
@@ -141,6 +153,24 @@ def detect(channel: Channel, layout: CardLayout = TODAY) -> Token:
     if kind is TokenKind.JUKI_CARD:
         raise NotOurCardError(seen=SeenCard.JUKI_CARD.value)
     return Token(kind, info)
+
+
+def recognise_by(channel: Channel, application: Application) -> Recognised | None:
+    """Recognise a card by an application that only today's cards have (text, surface), from
+    the head of its CV certificate, which is free to read; with nothing selected twice where a
+    job begins there. None: not so; :func:`detect` then says what it is. Raises TransportError.
+    """
+    chain = _CHAINS.get(application.aid)
+    if chain is None:
+        return None
+    try:
+        head = read_file(channel, application, "cv-certificate", CV_HEAD_SIZE)
+    except StatusWordError:
+        return None
+    issuer = issuer_in_head(head, chain)
+    if issuer is None:
+        return None
+    return Recognised(TokenKind.CARD, issuer[:1] in _TEST_IDS)
 
 
 def token_info(channel: Channel, layout: CardLayout = TODAY) -> TokenInfo:

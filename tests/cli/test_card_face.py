@@ -290,9 +290,9 @@ def test_age_reads_one_record(cli: Cli, hanako: PluggedCard, watch: Watch) -> No
     assert cli(*arguments, pins=[BIRTH]).code == 0
     assert seen.presented == 1
     headers = [header for header, _ in seen.seen]
-    assert sum(header.startswith("00A404") for header in headers) == 2  # JPKI, surface
+    assert sum(header.startswith("00A404") for header in headers) == 1  # surface
     by_sfi = [header[4:6] for header in headers if header.startswith("00B0") and header[4] in "89"]
-    assert by_sfi == ["86", "81"]  # what kind of card this is, and the record
+    assert by_sfi == ["84", "81"]  # whose key issued the card's data, and the record
 
 
 def test_a_birth_date_that_is_not_known_to_the_day(

@@ -60,9 +60,9 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(jpki.card.cv_keys, "PRODUCTION", PKI.cv_ca_keys())
     monkeypatch.setattr(jpki.emulator.refusal, "_ORGANISATION_DER", re.compile(rb"(?!)"))
     monkeypatch.setattr(jpki.emulator.refusal, "_ORGANISATIONS", frozenset())
-    detected = jpki.open._detected
+    recognised = jpki.open._recognised
     monkeypatch.setattr(
-        jpki.open, "_detected", lambda *given: replace(detected(*given), emulated=False)
+        jpki.open, "_recognised", lambda *given: replace(recognised(*given), emulated=False)
     )
     monkeypatch.setattr(jpki.card.token.Token, "is_test", False)
     populate(PKI)

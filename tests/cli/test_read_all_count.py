@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``card read all`` with every PIN: no byte read twice, and no command without need.
 
-The floor: two commands to detect, one SELECT for each application, a counter and a VERIFY
-for each PIN, and for each file its bytes at 256 a command; with extended length one command,
-and two where only the file itself says how long it is (face, its number, sign certificate).
+The floor: one SELECT for each application, one command to recognise the card by the first of
+them, a counter and a VERIFY for each PIN, and for each file its bytes at 256 a command; with
+extended length one command, and two where only the file itself says how long it is (face, its
+number, sign certificate).
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ def test_every_command_is_needed(
         # Whole, in order, no gap and nothing twice.
         assert [start for start, _ in ranges] == [0, *(end for _, end in ranges[:-1])]
     sizes = [ranges[-1][1] for ranges in files.values()]
-    assert len(sizes) == 10  # token, 2 text, 3 surface, 4 certificates
+    assert len(sizes) == 10  # 3 text, 3 surface, 4 certificates
     known = 4  # two roots, auth certificate, age record: about as long on every card
     read = sum(min(2, -(-n // 256)) if extended else -(-n // 256) for n in sizes) - known * extended
     refused = sum(trace.sw == 0x6700 for trace in seen)
     assert refused <= 1  # the reader's refusal is learnt once
     applications = 3
-    assert len(seen) - refused == 1 + applications + 2 * len(KINDS) + read
+    assert len(seen) - refused == applications + 2 * len(KINDS) + read

@@ -102,7 +102,7 @@ def read(
     _check(out, plan, force, reveal=bool(reveal))
     with (
         PinDesk(session, plan.pins, pin_fd) as desk,
-        session.card(wait=wait, at=at, needs_pin=bool(plan.pins)) as opened,
+        session.card(wait=wait, at=at, needs_pin=bool(plan.pins), begins=plan.begins) as opened,
     ):
         head = head_of(opened)
         found = _read(opened.card, plan, desk, last_try=last_try)

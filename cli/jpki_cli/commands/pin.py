@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from jpki.card_map import PinKind
+from jpki.card_map import PIN_HOME, PinKind
 from jpki_cli.cards import Head, head_of
 from jpki_cli.clicks import OneOf, UsageFault, argument, command
 from jpki_cli.options import KINDS, card_options, kind_argument, pin_options
@@ -92,7 +92,7 @@ def check(
     wanted = PinKind(kind)
     with (
         PinDesk(session, [wanted], pin_fd) as desk,
-        session.card(wait=wait, at=at, needs_pin=True) as opened,
+        session.card(wait=wait, at=at, needs_pin=True, begins=PIN_HOME[wanted]) as opened,
     ):
         head = head_of(opened)
         after = present(opened.card, desk, wanted, last_try=last_try)
@@ -119,7 +119,7 @@ def change(
     wanted = PinKind(kind)
     with (
         PinDesk(session, [wanted], pin_fd, lines=2) as desk,
-        session.card(wait=wait, at=at, needs_pin=True) as opened,
+        session.card(wait=wait, at=at, needs_pin=True, begins=PIN_HOME[wanted]) as opened,
     ):
         head = head_of(opened)
         before = opened.card.pins.counter(wanted)
