@@ -73,3 +73,24 @@ def test_every_command_is_needed(
     assert refused <= 1  # the reader's refusal is learnt once
     applications = 3
     assert len(seen) - refused == applications + 2 * len(KINDS) + read
+
+
+@pytest.mark.parametrize(
+    ("words", "pin", "most"),
+    [
+        (["cert", "export", "auth"], None, 3),
+        (["cert", "export", "sign"], "sign", 7),
+        (["card", "read", "attributes"], "text", 5),
+        (["card", "read", "number"], "text", 5),
+        (["card", "read", "age"], "birth", 5),
+        (["pin", "check", "text"], "text", 4),
+        (["pin", "check", "auth"], "auth", 4),
+    ],
+)
+def test_commands_of_a_whole_run(cli: Cli, words: list[str], pin: str | None, most: int) -> None:
+    """Recognition and the counter before a PIN included; no peer takes as few."""
+    with CardFactory() as factory:
+        plugged = factory("hanako")
+        pins = None if pin is None else [plugged.pins[pin]]
+        assert cli(*words, "--reader", plugged.uri, pins=pins).code == 0
+        assert plugged.apdus == most
