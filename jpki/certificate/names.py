@@ -39,6 +39,7 @@ _DECODERS: Final = {
     der.IA5_STRING: "ascii",
     der.TELETEX_STRING: "latin-1",
     der.BMP_STRING: "utf-16-be",
+    der.UNIVERSAL_STRING: "utf-32-be",
 }
 
 

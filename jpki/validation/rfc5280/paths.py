@@ -14,7 +14,7 @@ from typing import Final
 from jpki.validation.rfc5280.certificate import AnyCertificate
 from jpki.validation.rfc5280.signatures import UnsupportedSignatureError, verify
 
-MAX_DEPTH: Final = 16
+MAX_DEPTH: Final = 32
 MAX_LINKS: Final = 4096
 MAX_SIGNATURES: Final = 512
 MAX_PATHS: Final = 64
@@ -41,6 +41,7 @@ class PathBuilder:
 
     ``signature_failed``: a certificate of the right name and key id did not sign.
     ``unsupported``: a link could not be tested, because its algorithm is not known here.
+    ``cut``: a path was not followed to its end, because it is too long.
     """
 
     def __init__(self, anchors: Iterable[AnyCertificate], pool: Iterable[AnyCertificate]) -> None:
@@ -53,6 +54,7 @@ class PathBuilder:
         self._links = 0
         self.signature_failed = False
         self.unsupported = False
+        self.cut = False
 
     def named(self, name: object) -> tuple[AnyCertificate, ...]:
         """Every certificate of that subject; anchors first."""
@@ -89,8 +91,10 @@ class PathBuilder:
         for issuer in sorted(issuers, key=self.is_anchor, reverse=True):
             if self.is_anchor(issuer):
                 yield Path(issuer, below)
-            elif len(below) < MAX_DEPTH and not _repeats(issuer, below):
-                yield from self._climb((issuer, *below))
+            elif not _repeats(issuer, below):
+                self.cut |= len(below) == MAX_DEPTH
+                if len(below) < MAX_DEPTH:
+                    yield from self._climb((issuer, *below))
 
     def _issued(self, issuer: AnyCertificate, subject: AnyCertificate) -> bool:
         """Whether the key of ``issuer`` made the signature of ``subject``."""

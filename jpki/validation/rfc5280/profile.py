@@ -15,6 +15,7 @@ from jpki.validation.rfc5280.certificate import (
     SUBJECT_INFO,
     AnyCertificate,
 )
+from jpki.validation.rfc5280.policies import policies_fault
 from jpki.validation.rfc5280.subject_names import names_well_formed
 
 # Extensions of which [RFC5280 4.2] says what they have to be. One that limits a path and is
@@ -44,8 +45,6 @@ _UNDERSTOOD: Final = frozenset(
         *_AUTHORITIES_ONLY,
     }
 )
-# Where to read the statement of practice, and a notice: neither changes what a policy means.
-_QUALIFIERS: Final = frozenset({"1.3.6.1.5.5.7.2.1", "1.3.6.1.5.5.7.2.2"})
 
 
 def profile_fault(certificate: AnyCertificate, *, last: bool) -> str | None:
@@ -78,30 +77,3 @@ def extension_fault(certificate: AnyCertificate) -> str | None:
     if critical & _NEVER_CRITICAL or _ALWAYS_CRITICAL & there - critical:
         return "criticality"
     return policies_fault(certificate)
-
-
-def policies_fault(certificate: AnyCertificate) -> str | None:
-    """Of certificatePolicies: a policy twice, or a critical qualifier nobody here understands."""
-    extension = certificate.extensions.get(extensions.POLICIES)
-    if extension is None:
-        return None
-    try:
-        extensions.policies(extension.value)
-        qualifiers = _qualifiers(extension.value)
-    except der.DerError:
-        return "policy_extension"
-    if extension.critical and qualifiers - _QUALIFIERS:
-        return "critical_extension"
-    return None
-
-
-def _qualifiers(value: bytes) -> set[str]:
-    """The kinds of qualifiers of certificatePolicies. Raises DerError."""
-    found: set[str] = set()
-    for policy in der.whole(value).reader().rest():
-        reader = policy.reader()
-        reader.next(der.OBJECT_ID)
-        listed = reader.optional(der.SEQUENCE)
-        for qualifier in listed.reader().rest() if listed else ():
-            found.add(der.oid(qualifier.reader().next()))
-    return found

@@ -126,11 +126,27 @@ def verify(identifier: bytes, signature: bytes, data: bytes, spki: bytes) -> boo
     """Whether ``signature`` over ``data`` is by that key. Raises UnsupportedSignatureError."""
     algorithm, key = read_algorithm(identifier), load_key(spki)
     try:
+        if not _allowed(algorithm, spki):
+            return False
         return _verify(algorithm, key, signature, data)
     except InvalidSignature:
         return False
-    except (ValueError, UnsupportedAlgorithm):
+    except (der.DerError, ValueError, UnsupportedAlgorithm):
         raise UnsupportedSignatureError from None
+
+
+def _allowed(algorithm: Algorithm, spki: bytes) -> bool:
+    """Whether a key that is for RSASSA-PSS only is used so: with the hash it names, and no
+    less salt [RFC4055 3.3]."""
+    reader = der.whole(spki).reader().next(der.SEQUENCE).reader()
+    if der.oid(reader.next(der.OBJECT_ID)) != _PSS_OID:
+        return True
+    if algorithm.kind != _PSS:
+        return False
+    if reader.peek() is None:
+        return True
+    least = _pss(reader)
+    return algorithm.digest == least.digest and algorithm.salt >= least.salt
 
 
 def _verify(algorithm: Algorithm, key: Key, signature: bytes, data: bytes) -> bool:
@@ -175,7 +191,10 @@ def _bits(key: Key) -> int:
 
 
 def _pss(reader: der.Reader) -> Algorithm:
-    """RSASSA-PSS parameters; both hashes have to be the same one [RFC4055 3.1]."""
+    """RSASSA-PSS parameters; both hashes have to be the same one [RFC4055 3.1].
+
+    Raises DerError, UnsupportedSignatureError.
+    """
     parts = reader.next(der.SEQUENCE).reader()
     reader.done()
     digest, mask, salt, trailer = (parts.optional(tag) for tag in (0xA0, 0xA1, 0xA2, 0xA3))

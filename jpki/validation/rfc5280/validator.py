@@ -125,6 +125,8 @@ class _Validation:
 
     def _untrusted(self) -> list[Check]:
         """No path at all: why, as far as the search has seen."""
+        if self._builder.cut:
+            return self._without_path("path_limit", Outcome.CANNOT_TELL)
         if self._builder.unsupported:
             return self._without_path("path_algorithm_unknown", Outcome.CANNOT_TELL)
         code = "path_signature" if self._builder.signature_failed else "untrusted"

@@ -182,17 +182,16 @@ def test_leaf(data: bytes, wanted: dict[str, str]) -> None:
     assert (found.outcome is Outcome.VALID) == (wanted == {})
 
 
-POLICIES = x509.ObjectIdentifier("2.5.29.32")
-TWO_POLICIES = x509.UnrecognizedExtension(
-    POLICIES, der.sequence(2 * der.sequence(bytes.fromhex("06022a03")))
-)
+def _raw(oid: str, value: str) -> x509.UnrecognizedExtension:
+    """An extension 2.5.29.x with that content."""
+    return x509.UnrecognizedExtension(x509.ObjectIdentifier(f"2.5.29.{oid}"), bytes.fromhex(value))
 
 
 def _policies(qualifier: str) -> x509.UnrecognizedExtension:
     """One policy, qualified by a text of that kind (DER of an OID)."""
     kind = der.sequence(bytes.fromhex(qualifier + "0c026869"))
     policy = der.sequence(bytes.fromhex("06022a03"), der.sequence(kind))
-    return x509.UnrecognizedExtension(POLICIES, der.sequence(policy))
+    return _raw("32", der.sequence(policy).hex())
 
 
 def test_qualifiers_that_change_nothing() -> None:
@@ -214,7 +213,22 @@ MIDDLES = [
     # 4.2.1.14: critical, or it binds only those who look. 4.2.1.4: a qualifier too.
     ("no limit to policies", middle((x509.InhibitAnyPolicy(0), False)), "path_criticality"),
     ("unknown qualifier", middle((_policies("06032a0304"), True)), "path_critical_extension"),
-    ("a policy twice", middle((TWO_POLICIES, False)), "path_policy_extension"),
+    # 4.2.1.4, 4.2.1.5, 4.2.1.11, 4.2.1.14: the form of what is said of policies.
+    *(
+        (f"{oid}: {value}", middle((_raw(oid, value), oid == "54")), "path_policy_extension")
+        for oid, value in (
+            ("32", "3000"),
+            ("32", "3008300606022a033000"),  # no qualifier
+            ("32", "300c300406022a03300406022a03"),  # twice
+            ("32", "300e300c06022a033006300406022a03"),  # a kind without a text
+            ("33", "3000"),
+            ("33", "3006300406022a03"),
+            ("36", "3000"),
+            ("36", "30038001ff"),
+            ("36", "3003820100"),
+            ("54", "0201ff"),
+        )
+    ),
 ]
 
 
@@ -331,6 +345,20 @@ def test_many_of_one_name_end_the_search(monkeypatch: pytest.MonkeyPatch) -> Non
     last = certificate("Leaf", "C1", LEAF, MIDDLE)
     assert wrong(verdict(last, *chain)) in ({"path": "path_limit"}, {"path": "untrusted"})
     assert calls <= paths.MAX_SIGNATURES
+
+
+def test_a_long_way_is_followed_and_a_longer_one_given_up() -> None:
+    keys = (MIDDLE, OTHER)
+    chain = [certificate("C0", "Root", keys[0], ROOT, AUTHORITY, serial=2)] + [
+        certificate(f"C{n}", f"C{n - 1}", keys[n % 2], keys[(n - 1) % 2], AUTHORITY, serial=2 + n)
+        for n in range(1, paths.MAX_DEPTH)
+    ]
+    for count, expected in ((-1, {}), (None, {"path": "path_limit"})):
+        above = chain[:count]
+        last = certificate("Leaf", f"C{len(above) - 1}", LEAF, keys[(len(above) - 1) % 2])
+        found = verdict(last, *above)
+        assert wrong(found) == expected
+        assert (found.outcome is Outcome.CANNOT_TELL) == bool(expected)
 
 
 def _deep(levels: int) -> bytes:
