@@ -16,7 +16,7 @@ import doc_pages
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 CLASSES = (
     "PseudonymService", "Eligibility", "IdentityProofing", "FormFilling", "AgeCheck", "FaceCheck",
-    "NumberGiving", "Application",
+    "NumberGiving", "Application", "Konbini", "Shelter", "Watch",
 )  # fmt: skip
 
 pytestmark = pytest.mark.checkout
