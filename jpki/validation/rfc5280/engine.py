@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 # What the library says, by what it says it about. The first that fits names the fault.
 _FAULTS: Final = (
+    (r"size limit", "path_limit"),
     (r"no valid set of policies|policy mapping|policy graph|policy", "path_policies"),
     (r"issuer name", "path_names"),
     (r"maximum path length", "path_too_long"),
@@ -66,7 +67,9 @@ def check_path(
     try:
         _drive(_validate(anchor, certificates, at, options))
     except ValidationError as error:
-        return PathFault(_classify(str(error)))
+        code = _classify(str(error))
+        given_up = code == "path_limit"
+        return PathFault(code, Outcome.CANNOT_TELL if given_up else Outcome.INVALID)
     except (Exception, RecursionError) as error:
         # Anything else is the library stumbling over what it was given.
         _log.info("path validation stopped by %s", type(error).__name__)

@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from general_checks import path_code
 from general_pki import (
-    AT,
     AUTHORITY,
     HOLDER,
     LEAF,
@@ -29,9 +29,6 @@ from general_pki import (
     name,
 )
 from jpki.synth import der
-from jpki.validation.policy import RevocationMode
-from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
-from jpki.verdict import Outcome
 
 CONSTRAINTS = x509.ObjectIdentifier("2.5.29.30")
 ALTERNATIVE = x509.ObjectIdentifier("2.5.29.17")
@@ -67,13 +64,6 @@ def code(
     given = x509.UnrecognizedExtension(ALTERNATIVE, der.sequence(*names))
     own = (*HOLDER, (given, not subject)) if names else HOLDER
     return path_code(certificate(subject, "Middle", LEAF, MIDDLE, own), above, root=root)
-
-
-def path_code(leaf: bytes, *chain: bytes, root: bytes = ROOT_DER) -> str | None:
-    options = GeneralOptions(at=AT, chain=chain, revocation=RevocationMode.NONE)
-    check = GeneralValidator([root], options).validate(leaf).checks[1]
-    assert (check.outcome is Outcome.VALID) == (check.code == "path_holds")
-    return None if check.outcome is Outcome.VALID else check.code
 
 
 def network(text: str) -> bytes:

@@ -182,25 +182,6 @@ def test_leaf(data: bytes, wanted: dict[str, str]) -> None:
     assert (found.outcome is Outcome.VALID) == (wanted == {})
 
 
-def _raw(oid: str, value: str) -> x509.UnrecognizedExtension:
-    """An extension 2.5.29.x with that content."""
-    return x509.UnrecognizedExtension(x509.ObjectIdentifier(f"2.5.29.{oid}"), bytes.fromhex(value))
-
-
-def _policies(qualifier: str) -> x509.UnrecognizedExtension:
-    """One policy, qualified by a text of that kind (DER of an OID)."""
-    kind = der.sequence(bytes.fromhex(qualifier + "0c026869"))
-    policy = der.sequence(bytes.fromhex("06022a03"), der.sequence(kind))
-    return _raw("32", der.sequence(policy).hex())
-
-
-def test_qualifiers_that_change_nothing() -> None:
-    """A notice and an address may be critical; what is not critical may be anything."""
-    statement, other = _policies("06082b06010505070201"), _policies("06032a0304")
-    assert wrong(verdict(LEAF_DER, middle((statement, True)))) == {}
-    assert wrong(verdict(LEAF_DER, middle((other, False)))) == {}
-
-
 MIDDLES = [
     ("v1", resigned(MIDDLE_DER, ROOT, _version_one), "path_version"),
     ("no CA", certificate("Middle", "Root", MIDDLE, ROOT, serial=2), "path_not_a_ca"),
@@ -209,25 +190,6 @@ MIDDLES = [
         "constraints not critical",
         middle((x509.NameConstraints([x509.DNSName("a.example")], None), False)),
         "path_criticality",
-    ),
-    # 4.2.1.14: critical, or it binds only those who look. 4.2.1.4: a qualifier too.
-    ("no limit to policies", middle((x509.InhibitAnyPolicy(0), False)), "path_criticality"),
-    ("unknown qualifier", middle((_policies("06032a0304"), True)), "path_critical_extension"),
-    # 4.2.1.4, 4.2.1.5, 4.2.1.11, 4.2.1.14: the form of what is said of policies.
-    *(
-        (f"{oid}: {value}", middle((_raw(oid, value), oid == "54")), "path_policy_extension")
-        for oid, value in (
-            ("32", "3000"),
-            ("32", "3008300606022a033000"),  # no qualifier
-            ("32", "300c300406022a03300406022a03"),  # twice
-            ("32", "300e300c06022a033006300406022a03"),  # a kind without a text
-            ("33", "3000"),
-            ("33", "3006300406022a03"),
-            ("36", "3000"),
-            ("36", "30038001ff"),
-            ("36", "3003820100"),
-            ("54", "0201ff"),
-        )
     ),
 ]
 
