@@ -7,8 +7,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+
+from jpki_cli.progress import Progress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +57,8 @@ class App:
     ``open_card``: as ``jpki.open.open_card``. ``ask_pin``: a question to a person, answered
     in a buffer that the caller wipes. ``ask_yes``: one that is answered yes or no.
     ``has_terminal``: whether anybody is there to ask.
-    ``host``: the machine that ``jpki doctor`` looks at.
+    ``host``: the machine that ``jpki doctor`` looks at. ``progress``: what goes on; it makes
+    room for everything that is written here.
     """
 
     out: TextIO
@@ -67,6 +70,7 @@ class App:
     has_terminal: Callable[[], bool] = _terminal
     clock: Callable[[], datetime] = _now
     host: Callable[[Mapping[str, str], str, str], Any] = _host
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def real(cls) -> App:
@@ -94,6 +98,7 @@ class App:
         binary: BinaryIO | None = getattr(self.out, "buffer", None)
         if binary is None:
             raise OSError("stdout takes no bytes")
+        self.progress.clear()
         self.out.flush()
         try:
             binary.write(data)
@@ -102,6 +107,7 @@ class App:
             self._silence(self.out)
 
     def _put(self, stream: TextIO, text: str) -> None:
+        self.progress.clear()
         try:
             stream.write(text)
             stream.flush()

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +15,7 @@ import click
 from jpki_cli import clicks, texts
 from jpki_cli.app import App
 from jpki_cli.clicks import Group, Option
+from jpki_cli.progress import Progress
 from jpki_cli.session import Session
 from jpki_cli.tree import TREE
 
@@ -45,14 +48,33 @@ def run(arguments: Sequence[str], app: App | None = None) -> int:
     app = app or App.real()
     given = _glance(arguments)
     texts.speak(texts.choose(given.get("lang"), app.env, unicode=app.unicode))
-    session = Session(app, given, arguments)
-    try:
-        code = root().main(list(arguments), prog_name="jpki", standalone_mode=False, obj=session)
-        return int(code or 0)
-    except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
-        return _report(error, session)
+    with _watched(app, as_json="as_json" in given) as watched:
+        session = Session(watched, given, arguments)
+        try:
+            code = root().main(
+                list(arguments), prog_name="jpki", standalone_mode=False, obj=session
+            )
+            return int(code or 0)
+        except BaseException as error:
+            if isinstance(error, SystemExit):
+                raise
+            return _report(error, session)
+
+
+@contextmanager
+def _watched(app: App, *, as_json: bool) -> Iterator[App]:
+    """The same world with somebody who says what goes on, if a person sits there to see it."""
+    seen = app.err.isatty() and app.env.get("TERM") != "dumb" and not as_json
+    if app.progress.live or not seen:  # live: this is a command inside another
+        yield app
+        return
+    with Progress(app.err, texts.t("cli.step.working")).watching() as progress:
+        yield replace(
+            app,
+            progress=progress,
+            ask_pin=progress.around(app.ask_pin),
+            ask_yes=progress.around(app.ask_yes),
+        )
 
 
 def main() -> NoReturn:

@@ -47,7 +47,9 @@ class PinDesk:
         """The PIN that ``counter`` belongs to; a person is shown the tries left first."""
         if self._lines is not None:
             return self.of_kind(counter.kind)
-        return self._session.app.ask_pin(question(counter))
+        value = self._session.app.ask_pin(question(counter))
+        self._session.progress("card")
+        return value
 
     def of_kind(self, kind: PinKind) -> bytearray:
         """The line of ``--pin-fd`` for that PIN."""
@@ -56,6 +58,7 @@ class PinDesk:
     def line(self, index: int) -> bytearray:
         """A line of ``--pin-fd`` by its place."""
         assert self._lines is not None
+        self._session.progress("card")
         return self._lines[index]
 
     def close(self) -> None:

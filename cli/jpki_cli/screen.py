@@ -61,6 +61,7 @@ class Screen:
         for part in parts:
             words, style = (part, "") if isinstance(part, str) else part
             text.append(words, style=_STYLES.get(style, style))
+        self._app.progress.clear()
         try:
             self._console.print(text, soft_wrap=True)
         except BrokenPipeError:

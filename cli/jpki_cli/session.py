@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli.app import App
+from jpki_cli.progress import Progress
 from jpki_cli.texts import t
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Session:
         self.app = app
         self.given = given
         self.arguments = list(arguments)
+
+    @property
+    def progress(self) -> Progress:
+        """What goes on, for who sits at a terminal."""
+        return self.app.progress
 
     @cached_property
     def config(self) -> Config:
@@ -111,10 +117,12 @@ class Session:
         more: dict[str, Any] = {"trust": self.trust} if self.trust == "test" else {}
         if begins is not None:
             more["begins"] = begins
+        self.progress("read" if wait is None else "wait")
         opened = self.app.open_card(
             reader or self.reader, wait=wait, at=at, needs_pin=needs_pin, **more
         )
         try:
+            self.progress("read")
             if opened.others:
                 self.note("reader_taken", reader=opened.reader, others=", ".join(opened.others))
             yield opened

@@ -15,7 +15,6 @@ from jpki_cli.clicks import Moment, UsageFault, argument, command, option
 from jpki_cli.errors import Exit, exit_of
 from jpki_cli.files import check_target
 from jpki_cli.options import PATH, out_options, validation_options
-from jpki_cli.progress import Progress
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 from jpki_cli.validation import Asked, material
@@ -55,7 +54,7 @@ def verify(session: Session, input_: Path, out: Path | None, force: bool, **give
     trust, options = material(session, asked)
     if options.ocsp_client is not None:
         raise UsageFault("usage_batch_ocsp")
-    screen = Progress(session)
+    screen = session.progress
     setup = BatchSetup.of(trust, options, signers)
     try:
         summary = run_batch(

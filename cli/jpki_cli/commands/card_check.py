@@ -89,7 +89,7 @@ def check(
             head = head_of(opened)
             begin = time.perf_counter()
             report = _run(
-                opened.card, trust, options, desk, wanted, number, Progress(session), last_try
+                opened.card, trust, options, desk, wanted, number, session.progress, last_try
             )
             elapsed = time.perf_counter() - begin
             extended = opened.card.connection.limits.extended > 0

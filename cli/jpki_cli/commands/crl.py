@@ -13,7 +13,6 @@ from jpki_cli.clicks import Moment, Seconds, argument, command, option
 from jpki_cli.crl_stores import may_use, opened_store, store_option
 from jpki_cli.errors import Exit
 from jpki_cli.options import PATH
-from jpki_cli.progress import Progress
 from jpki_cli.render import clean, rfc3339
 from jpki_cli.screen import Part
 from jpki_cli.session import Session
@@ -57,15 +56,13 @@ def index(
     folder = [session.config.ca] if session.config.ca else []
     trust = load_trust(session.trust, at=now, ca_files=folder).store
     trust = trust.with_candidates(read_certificates(chain))
-    progress = Progress(session)
     # A configured day of the far future would overflow; nothing is kept longer than a century.
     period = timedelta(seconds=min(grace, 36_525 * _DAY))
     with StoreWriter(
         store, trust, now=now, verifier=session.config.verifier, grace=period
     ) as writer:
-        offered = list(put_in(writer, sources, step=progress))
+        offered = list(put_in(writer, sources, step=session.progress))
         purged = 0 if keep else writer.purge()
-    progress.clear()
     if session.json:
         session.emit(_index_json(store, trust.environment.value, offered, purged))
     else:

@@ -65,6 +65,7 @@ def wait(session: Session, timeout: float | None, removed: bool) -> None:
     from jpki_apdu.errors import TransportTimeoutError
     from jpki_apdu.readers import list_readers, wait_for_change
 
+    session.progress("wait")
     end = math.inf if timeout is None else time.monotonic() + timeout
     states = list_readers()
     while True:

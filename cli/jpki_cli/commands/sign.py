@@ -85,6 +85,7 @@ def sign(
         source.desk(session, pin_fd) as desk,
         open_key(session, source, desk, last_try=last_try, wait=wait, at=at) as opened,
     ):
+        session.progress("file")
         job = _prepare(opened, sources, targets, given, now)
         _show_before(session, job, opened, source)
         with opened.unlock() as signer:
@@ -204,10 +205,12 @@ def _agreed(session: Session, job: _Job, given: dict[str, Any]) -> bool:
 def _sign_all(session: Session, job: _Job, signer: DigestSigner) -> list[_Done]:
     """One after the other, up to the first that fails; each file whole or not at all."""
     done: list[_Done] = []
+    session.progress("signing")
     for number, result in enumerate(_signed(job, signer), 1):
         done.append(result)
         if result.error is None and not session.json and len(job.files) > 1:
             session.say(t("cli.sign_progress", n=number, all=len(job.files)))
+            session.progress("signing")
     for one, path in list(zip(job.files, job.targets, strict=True))[len(done) :]:
         done.append(_Done(one.path, path))
     return done
