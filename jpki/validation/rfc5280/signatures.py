@@ -50,7 +50,8 @@ _ALGORITHMS: Final = {
     "1.3.101.112": (_ED25519, None),
     "1.3.101.113": (_ED448, None),
 }
-_EC_KEY: Final = "1.2.840.10045.2.1"
+# What has to stand beside the algorithm of a key [RFC3279 2.3.1], [RFC5480 2.1.1].
+_PARAMETERS: Final = {"1.2.840.113549.1.1.1": der.NULL, "1.2.840.10045.2.1": der.OBJECT_ID}
 _PSS_OID: Final = "1.2.840.113549.1.1.10"
 _MGF1: Final = "1.2.840.113549.1.1.8"
 _DIGESTS: Final = {
@@ -112,8 +113,10 @@ def load_key(spki: bytes) -> Key:
     """
     try:
         algorithm = der.whole(spki).reader().next(der.SEQUENCE).reader()
-        if der.oid(algorithm.next(der.OBJECT_ID)) == _EC_KEY:
-            algorithm.next(der.OBJECT_ID)
+        parameters = _PARAMETERS.get(der.oid(algorithm.next(der.OBJECT_ID)))
+        if parameters is not None:
+            algorithm.next(parameters)
+            algorithm.done()
         key = load_der_public_key(spki)
     except (der.DerError, ValueError, TypeError, UnsupportedAlgorithm):
         raise UnsupportedSignatureError from None

@@ -135,6 +135,9 @@ NO_KEYS = [
     ("beside the curve", _ec(P256, _point()[:-1] + bytes([_point()[-1] ^ 1]))),
     ("at infinity", _ec(P256, b"\0")),
     ("cut short", _ec(P256, _point()[:-1])),
+    ("RSA without parameters", spki(RSA, b"")),  # [BoringSSL]
+    ("RSA with others", spki(RSA, b"\x04\0")),
+    ("a curve and more", _ec(P256 + b"\x05\0", _point())),
     *((f"exponent {e}", _rsa(MODULUS, e)) for e in (-3, 0, 1, 2, 65536)),
     ("modulus of 16,385 bit", _rsa((1 << 16_384) + 1, 65537)),
     ("negative modulus", _rsa(-MODULUS, 65537)),
