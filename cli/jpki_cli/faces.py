@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jpki_cli import texts
 from jpki_cli.read_plan import Plan
 from jpki_cli.render import birth_text, face_facts_json, sex_text
 from jpki_cli.screen import Screen
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 NUMBER = "number"
 LICENCE_PHOTO = "licence-photo"
 PHOTOS = ("photo", LICENCE_PHOTO)
-_COLUMNS, _ROWS = 40, 54  # of the drawn photo: columns, and half-lines
+_COLUMNS, _ROWS = 40, 54  # of the drawn photo, at most: columns, and half-lines
+_FEWEST_COLUMNS = 12  # with less nobody is recognised
+_INDENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +143,13 @@ def draw_photo(
     photo = next((one for one in images if one.name in PHOTOS), None)
     if photo is None:
         return
-    if screen.draws:
+    columns = min(_COLUMNS, texts.terminal_columns() - _INDENT - 1)
+    if screen.draws and columns >= _FEWEST_COLUMNS:
         from jpki.card.images import grey
         from jpki.errors import MissingExtraError
 
         try:
-            picture = grey(photo.data, _place(photo.name), _COLUMNS, _ROWS)
+            picture = grey(photo.data, _place(photo.name), columns, _ROWS)
         except MissingExtraError as exc:
             session.note("photo_needs_extra", extra=exc.values["extra"])
         else:
@@ -166,7 +170,7 @@ def half_blocks(screen: Screen, picture: GreyPicture) -> None:
         upper = lines[index]
         lower = lines[index + 1] if index + 1 < len(lines) else bytes(width)
         screen.line(
-            "  ",
+            " " * _INDENT,
             *(
                 ("▀", f"rgb({a},{a},{a}) on rgb({b},{b},{b})")
                 for a, b in zip(upper, lower, strict=True)

@@ -22,16 +22,19 @@ CARD = {**PLAIN, "JPKI_READER": "virtual:hanako", "JPKI_TRUST": "test", "LC_ALL"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def on_terminal(columns: int, *words: str, **variables: str) -> str:
+def on_terminal(columns: int, *words: str, pin: str = "", **variables: str) -> str:
     """What a terminal of that width gets, with the line of progress taken away."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {k: v for k, v in CARD.items() if k != "COLUMNS"} | {"TERM": "xterm"} | variables
     shown = b""
     with subprocess.Popen(
-        [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=env
+        [*PROGRAM, *words], stdin=subprocess.PIPE, stdout=slave, stderr=slave, env=env
     ) as process:
         os.close(slave)
+        assert process.stdin is not None
+        process.stdin.write(pin.encode())
+        process.stdin.close()
         while chunk := _rest(master):
             shown += chunk
         assert process.wait(timeout=60) == 0
@@ -95,3 +98,47 @@ def test_where_only_ascii_goes_it_speaks_english(words: tuple[str, ...]) -> None
 def test_data_that_ascii_has_no_letters_for_is_escaped() -> None:
     shown = piped("cert", "show", "auth", PYTHONIOENCODING="ascii")
     assert shown.isascii()
+
+
+PHOTO = ("card", "read", "photo", "--pin-fd", "0")
+HALF_BLOCK = "▀"
+
+
+@pytest.mark.parametrize(
+    ("columns", "wide", "lang"), [(80, 40, "en"), (43, 40, "ja"), (42, 39, "ja"), (15, 12, "en")]
+)
+def test_the_photo_fits_the_terminal(columns: int, wide: int, lang: str) -> None:
+    shown = on_terminal(
+        columns, *PHOTO, "--lang", lang, pin="537686677188\n", TERM="xterm-256color"
+    )
+    rows = [line for line in COLOUR.sub("", shown).splitlines() if HALF_BLOCK in line]
+    assert {row.strip() for row in rows} == {HALF_BLOCK * wide}
+    assert all(texts.width(row) < columns for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("term", "colours"), [("xterm-256color", "38;5;"), ("xterm", "3[0-7]|9[0-7]")]
+)
+def test_the_photo_in_what_colours_there_are(term: str, colours: str) -> None:
+    shown = on_terminal(80, *PHOTO, pin="537686677188\n", TERM=term, COLORTERM="")
+    row = next(line for line in shown.splitlines() if HALF_BLOCK in line)
+    assert re.search(rf"\x1b\[({colours})", row)
+    assert "38;2;" not in row
+
+
+@pytest.mark.parametrize(
+    ("columns", "variables", "lang"),
+    [
+        (80, {"NO_COLOR": "1"}, "ja"),
+        (80, {"TERM": "dumb"}, "en"),
+        (80, {"PYTHONIOENCODING": "ascii"}, "en"),
+        (14, {}, "ja"),
+    ],
+)
+def test_where_no_photo_can_be_drawn_it_is_said(
+    columns: int, variables: dict[str, str], lang: str
+) -> None:
+    shown = on_terminal(columns, *PHOTO, "--lang", lang, pin="537686677188\n", **variables)
+    assert HALF_BLOCK not in shown
+    assert "--out" in shown
+    assert "240" in shown
