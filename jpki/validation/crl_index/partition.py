@@ -24,9 +24,11 @@ _HASH: Final = 32
 _SMALL: Final = 1 << 20
 # From how many serials on a question is put to numpy.
 _MANY: Final = 64
-# Up to how many blocks are searched as one, once all are proven: of thousands of small lists
-# each place that is looked at is a wait for the memory.
+# Up to how many blocks are proven and searched as one.
 _FEW: Final = 8
+# Bits for each key of a small list, rounded to a power of two: of the serials that are not
+# listed one in eight to sixteen has to be searched for.
+_BITS: Final = 16
 
 
 class Serials(Protocol):
@@ -67,6 +69,7 @@ class Partition:
         "mapped",
         "next_update",
         "number",
+        "small",
         "this_update",
     )
 
@@ -99,6 +102,7 @@ class Partition:
         self._whole = False
         self._limit = 1 << 8 * facts.width
         self._count = facts.count
+        self.small = facts.blocks <= _FEW
         self.number: int = facts.number
         self.this_update: datetime = facts.this_update
         self.next_update: datetime = facts.next_update
@@ -123,13 +127,25 @@ class Partition:
             block = bisect_right(self._firsts, serial) - 1
             if block < 0:
                 return -1
-            if not self._proven[block]:
+            if self.small:
+                self.prove()
+            elif not self._proven[block]:
                 self._prove(block)
             begin = block * BLOCK
             if begin + BLOCK < end:
                 end = begin + BLOCK
         at = bisect_left(keys, serial, begin, end)
         return at if at < end and keys[at] == serial else -1
+
+    def low_bits(self) -> bytes | None:
+        """A bit for each number that low bits of a serial can make, set where they are those of
+        a key; see ``may_have``. None for a list that is not small, or not yet proven."""
+        if not self._whole:
+            return None
+        octets = bytearray(1 << max(0, (_BITS * self._count).bit_length() - 4))
+        for key in self._keys:
+            octets[(key >> 3) % len(octets)] |= 1 << (key & 7)
+        return bytes(octets)
 
     def entry(self, serial: int) -> Entry | None:
         """The entry of a serial, or None. Raises RevocationDataError."""
@@ -188,7 +204,7 @@ class Partition:
         if hashlib.sha256(octets).digest() != self._key_hashes[block * _HASH : (block + 1) * _HASH]:
             raise layout.damaged()
         self._proven[block] = 1
-        self._whole = self.facts.blocks <= _FEW and 0 not in self._proven
+        self._whole = self.small and 0 not in self._proven
 
     def _entries(self, serial: int, rows: range) -> Iterator[Revoked]:
         try:
@@ -217,6 +233,15 @@ class Partition:
         if tag != der.SEQUENCE or der.integer(number) != serial:
             raise RevocationDataError(reason="index_damaged", source="crl")
         return read_entry(data, 0)
+
+
+def may_have(low_bits: bytes, serial: int) -> bool:
+    """Whether a list of these low bits may have the serial; surely not if False.
+
+    One place is looked at where a search looks at ten, and of thousands of lists each is a
+    wait for the memory. Serials that follow one another differ in their low bits.
+    """
+    return low_bits[(serial >> 3) % len(low_bits)] >> (serial & 7) & 1 == 1
 
 
 class _LongNumbers(Sequence[int]):

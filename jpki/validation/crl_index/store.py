@@ -22,7 +22,7 @@ from jpki.certificate.names import general_name_key
 from jpki.errors import CrlStoreError, RevocationDataError
 from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
 from jpki.validation.crl_index.folder import Folder
-from jpki.validation.crl_index.partition import Entry, Partition
+from jpki.validation.crl_index.partition import Entry, Partition, may_have
 from jpki.validation.crl_store import ListKey, Standing
 from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
@@ -36,7 +36,7 @@ NUMBERS: Final = "numbers.json"
 _SECRET: Final = "handles.key"  # noqa: S105 - a file name
 # Each mapped index holds a file open; a process may have about a thousand.
 _MAX_MAPPED: Final = 128
-_MAX_NAMES: Final = 1 << 16
+_MAX_POINTS: Final = 1 << 16
 # From when on a change cannot have the same time as one that was seen (nanoseconds).
 _SETTLED: Final = 1_000_000_000
 
@@ -69,9 +69,7 @@ class CrlIndexStore:
 
     def __init__(self, path: Path | str, *, look_every: float = 1.0) -> None:
         self._folder = Folder(Path(path))
-        self._open: dict[str, _Held | None] = {}
-        self._names: dict[tuple[bytes, bytes | None], str] = {}
-        self._numbers: dict[str, int] = {}
+        self._seen = _Seen({})
         self._stamp = -1
         self._every = look_every
         self._next_look = 0.0
@@ -121,8 +119,7 @@ class CrlIndexStore:
         findings: list[Finding] = []
         for point in (*certificate.crl_distribution_point_names, None):
             try:
-                held = self._held(anchor.key_id, point)
-                if held is not None:
+                if (held := self._held(anchor.key_id, point)) is not None:
                     findings.append(self._judge(held, certificate, anchor, moment))
             except (RevocationDataError, CrlStoreError) as error:
                 values = {"reason": error.values["reason"]}
@@ -145,21 +142,20 @@ class CrlIndexStore:
         if len(found) != 1 or not found[0].fits(certificate, anchor):
             return None
         held = found[0]
-        if held.partition.number < self._numbers.get(held.name, 0):
+        if held.behind:
             return None
-        facts, position = held.partition.facts, held.partition.position
-        until = facts.next_update
+        until = held.next_update
         if max_age is not None:
-            until = min(until, facts.this_update + max_age)
+            until = min(until, held.this_update + max_age)
 
         def listed(serial: bytes) -> bool:
             if time.monotonic() >= self._next_look:
                 self._look()
             # A store that was looked at anew has let go of what it held.
-            current = self._open.get(held.name) is held
-            return not current or position(int.from_bytes(serial, "big")) >= 0
+            current = held.seen is self._seen
+            return not current or held.lists(int.from_bytes(serial, "big"))
 
-        return Standing(facts.this_update, until, listed, held.good)
+        return Standing(held.this_update, until, listed, held.good)
 
     def partitions(self) -> Iterator[tuple[str, Partition | RevocationDataError]]:
         """Every list by its name here; in place of a damaged index, what is wrong with it."""
@@ -185,40 +181,46 @@ class CrlIndexStore:
         """The highest cRLNumber that was ever put in here, for ``NumberMemory``."""
         _, key_id, points = key
         names = [None] if points is None else list(points)
-        numbers = [self._numbers.get(_identifier(key_id, name)) for name in names]
+        numbers = [self._seen.numbers.get(_identifier(key_id, name)) for name in names]
         return max((number for number in numbers if number is not None), default=None)
 
     def remember(self, key: ListKey, number: int) -> None:
         """Remembers a cRLNumber, for every process that uses the store."""
         _, key_id, points = key
         names = [_identifier(key_id, name) for name in (points or [None])]
-        if all(self._numbers.get(name, -1) >= number for name in names):
+        if all(self._seen.numbers.get(name, -1) >= number for name in names):
             return
         with self._folder.writing():
             raise_numbers(self._folder, dict.fromkeys(names, number))
         self._look()
 
     def _held(self, key_id: bytes, point: bytes | None) -> _Held | None:
-        name = self._names.get((key_id, point))
-        if name is None:
-            name = partition_id(key_id, point)
-            if len(self._names) < _MAX_NAMES:
-                self._names[key_id, point] = name
-        return self._current(name)
+        if time.monotonic() >= self._next_look:
+            self._look()
+        try:
+            return self._seen.by_point[key_id][point]
+        except KeyError:
+            pass
+        points = self._seen.by_point.setdefault(key_id, {})
+        held = self._current(partition_id(key_id, point))
+        if len(points) < _MAX_POINTS:
+            points[point] = held
+        return held
 
     def _current(self, name: str) -> _Held | None:
         if time.monotonic() >= self._next_look:
             self._look()
         try:
-            return self._open[name]
+            return self._seen.by_name[name]
         except KeyError:
             return self._load(name)
 
     def _load(self, name: str) -> _Held | None:
+        seen = self._seen  # what is read from now on is not older
         try:
             descriptor = self._folder.open(name + INDEX)
         except FileNotFoundError:
-            self._open[name] = None
+            seen.by_name[name] = None
             return None
         try:
             partition = Partition(descriptor, lambda sha: self._folder.open(body_name(sha)))
@@ -232,21 +234,15 @@ class CrlIndexStore:
         if facts.environment != self.environment.value:
             raise RevocationDataError(reason="index_damaged", source="crl")
         if partition.mapped:
-            self._make_room()
-        held = self._open[name] = _Held(name, partition)
+            seen.make_room()
+        held = seen.by_name[name] = _Held(name, partition, seen)
         return held
-
-    def _make_room(self) -> None:
-        mapped = [n for n, held in list(self._open.items()) if held and held.partition.mapped]
-        for name in mapped[: len(mapped) - _MAX_MAPPED + 1] if len(mapped) >= _MAX_MAPPED else ():
-            self._open.pop(name, None)
 
     def _look(self) -> None:
         """Lets go of everything if the folder has changed since it was looked at."""
         stamp = os.stat(self.path).st_mtime_ns
         if stamp != self._stamp:
-            self._numbers = known_numbers(self._folder)
-            self._open = {}
+            self._seen = _Seen(known_numbers(self._folder))
             # A change in the same instant would have the same stamp.
             self._stamp = stamp if time.time_ns() - stamp > _SETTLED else -1
         self._next_look = time.monotonic() + self._every
@@ -258,51 +254,114 @@ class CrlIndexStore:
             if error.values["reason"] != "list_missing":
                 raise
         # A newer list has taken its place since the index was opened.
+        self._seen.let_go(held)
         fresh = self._load(held.name)
         return None if fresh is None else fresh.partition.entry(serial)
 
     def _judge(
         self, held: _Held, certificate: AskedAbout, anchor: Anchor, moment: Moment
     ) -> Finding:
-        partition = held.partition
         if not held.fits(certificate, anchor):
-            return miss("crl_other_generation", partition)
-        if partition.this_update > moment.now:
-            return miss("crl_future", partition)
+            return miss("crl_other_generation", held.partition)
+        if held.this_update > moment.now:
+            return miss("crl_future", held.partition)
         serial = int.from_bytes(certificate.serial.reveal(), "big")
-        entry = self._entry(held, serial) if partition.position(serial) >= 0 else None
+        entry = self._entry(held, serial) if held.lists(serial) else None
         if entry is not None:
             return judge_revoked(entry.since, entry.reason, certificate, held.source, moment)
-        fault = moment.fault(partition.this_update, partition.next_update)
+        fault = moment.fault(held.this_update, held.next_update)
         if fault is not None:
-            return miss(f"crl_{fault}", partition)
-        if moment.at >= moment.now and partition.number < self._numbers.get(held.name, 0):
-            return miss("crl_rollback", partition)
-        if certificate.not_after >= partition.this_update:
+            return miss(f"crl_{fault}", held.partition)
+        if held.behind and moment.at >= moment.now:
+            return miss("crl_rollback", held.partition)
+        if certificate.not_after >= held.this_update:
             return held.good
         return judge_good(certificate, held.source)
 
 
+class _Seen:
+    """The store as it was when the folder was looked at last.
+
+    ``numbers``: the highest of each list, by its name. ``by_point``: what was found for the key
+    identifiers and points that were asked about.
+    """
+
+    __slots__ = ("by_name", "by_point", "numbers")
+
+    def __init__(self, numbers: dict[str, int]) -> None:
+        self.numbers = numbers
+        self.by_name: dict[str, _Held | None] = {}
+        self.by_point: dict[bytes, dict[bytes | None, _Held | None]] = {}
+
+    def make_room(self) -> None:
+        """Lets go of the mapped indexes that were opened first, for one more."""
+        mapped = [held for held in list(self.by_name.values()) if held and held.partition.mapped]
+        for held in mapped[: len(mapped) - _MAX_MAPPED + 1] if len(mapped) >= _MAX_MAPPED else ():
+            self.let_go(held)
+
+    def let_go(self, held: _Held) -> None:
+        """Forgets an index, so that it is opened anew when it is asked again."""
+        held.seen = None
+        self.by_name.pop(held.name, None)
+        for points in list(self.by_point.values()):
+            for point in [p for p, known in list(points.items()) if known is held]:
+                points.pop(point, None)
+
+
 class _Held:
-    """An open index, and what is the same whenever it is asked."""
+    """An open index, and what is the same whenever it is asked: in one place, as of thousands
+    of lists every other would be a wait for the memory.
 
-    __slots__ = ("_signer", "good", "name", "partition", "source")
+    ``seen``: where it was found, None once it was let go. ``behind``: whether a list of a
+    higher number was here before.
+    """
 
-    def __init__(self, name: str, partition: Partition) -> None:
+    __slots__ = (
+        "_issuer",
+        "_low_bits",
+        "_signer",
+        "_small",
+        "behind",
+        "good",
+        "name",
+        "next_update",
+        "partition",
+        "seen",
+        "source",
+        "this_update",
+    )
+
+    def __init__(self, name: str, partition: Partition, seen: _Seen) -> None:
         self.name = name
         self.partition = partition
+        self.seen: _Seen | None = seen
+        self.this_update = partition.this_update
+        self.next_update = partition.next_update
+        self.behind = partition.number < seen.numbers.get(name, 0)
         self.source: Source = source_of(partition)
         self.good = Finding(Outcome.VALID, f"{self.source.name}_good", self.source.values)
+        self._issuer = partition.facts.issuer_der
+        self._small = partition.small
+        self._low_bits: bytes | None = None
         self._signer: Anchor | None = None
 
     def fits(self, certificate: AskedAbout, anchor: Anchor) -> bool:
         """Whether the list is the issuer's, and its signature was checked with that root's key."""
-        facts = self.partition.facts
         if self._signer is not anchor:
-            if hashlib.sha256(anchor.certificate.spki).digest() != facts.signer:
+            signer = hashlib.sha256(anchor.certificate.spki).digest()
+            if signer != self.partition.facts.signer:
                 return False
             self._signer = anchor
-        return facts.issuer_der == certificate.issuer_der
+        return self._issuer == certificate.issuer_der
+
+    def lists(self, serial: int) -> bool:
+        """Whether the list names the serial. Raises RevocationDataError for a damaged index."""
+        if self._low_bits is not None:
+            if not may_have(self._low_bits, serial):
+                return False
+        elif self._small:  # asked again, once all of it is proven
+            self._low_bits = self.partition.low_bits()
+        return self.partition.position(serial) >= 0
 
 
 def known_numbers(folder: Folder) -> dict[str, int]:

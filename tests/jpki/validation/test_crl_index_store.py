@@ -14,7 +14,8 @@ from jpki.errors import RevocationDataError
 from jpki.synth.municipalities import KIYOSE, SHIBUYA
 from jpki.synth.pki import SynthPki
 from jpki.validation import ProcessMemory, TrustStore
-from jpki.validation.crl_index import CrlIndexStore
+from jpki.validation.crl_index import CrlIndexStore, Partition
+from jpki.validation.crl_index.partition import may_have
 from jpki.validation.crl_index.store import BODY, INDEX
 from jpki.validation.crl_index.writer import Placed, StoreWriter
 from jpki.verdict import Outcome
@@ -84,6 +85,38 @@ def test_long_serials(pki: SynthPki, make: Make, put: Put, path: Path, bits: int
     asked = [serial for serial, _, _ in many[::5]] + [5, 1 << 32, (1 << bits) + 9_000]
     assert list(partition.listed(asked)) == [1] * 1_800 + [0] * 3
     assert partition.entry((1 << bits) + 8_999) is not None
+
+
+@pytest.mark.parametrize("bits", [4, 31, 60, 150])
+@pytest.mark.parametrize("stride", [1, 8, 1 << 3 * 8])
+def test_low_bits_hide_no_serial_that_is_listed(
+    pki: SynthPki, put: Put, path: Path, bits: int, stride: int
+) -> None:
+    wanted = {(1 + i * stride) % (1 << bits) or 1 for i in range(600)}
+    put(kiyose_list(pki, *[(serial, DAY, 3) for serial in wanted]))
+    ((_, partition),) = CrlIndexStore(path).partitions()
+    assert isinstance(partition, Partition)
+    assert partition.low_bits() is None  # not proven yet
+    assert partition.position(0) == -1
+    partition.prove()
+    low_bits = partition.low_bits()
+    assert low_bits is not None
+    assert all(may_have(low_bits, serial) for serial in wanted)
+    # Of others most are told apart at once, unless all their low bits are those of listed ones.
+    others = [serial for serial in range(1, 3_000) if serial not in wanted]
+    told = sum(not may_have(low_bits, serial) for serial in others)
+    assert told > len(others) * 3 / 4
+
+
+def test_certificates_asked_about_again_and_again(
+    pki: SynthPki, make: Make, validator: Build, put: Put, path: Path
+) -> None:
+    put(kiyose_list(pki, *[(serial, DAY, 3) for serial in range(SERIAL, SERIAL + 300, 3)]))
+    asked = [make(serial=serial) for serial in range(SERIAL, SERIAL + 12)]
+    loaded = validator(crl_store=CrlIndexStore(path))
+    for _ in range(4):
+        codes = [check(loaded, certificate).code for certificate in asked]
+        assert codes == ["revoked", "crl_good", "crl_good"] * 4
 
 
 def test_a_serial_listed_twice_counts_from_the_earlier_date(
@@ -181,6 +214,7 @@ def test_a_reader_with_the_old_index_open_finds_the_entry_in_the_new_list(
     assert store.lookup(*question) is not None
     put(numbered_list(pki, 8, ENTRY, (5, DAY, 1)))  # takes the old list away
     assert store.lookup(*question) is not None
+    assert store.lookup(*question[:2], 5) is not None  # and from now on the new one is asked
 
 
 def test_ended_lists_are_purged_and_stay_known(
