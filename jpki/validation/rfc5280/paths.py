@@ -7,6 +7,7 @@ cannot make the search explode; what is left is bounded by count. Source: [RFC41
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,8 @@ from jpki.validation.rfc5280.certificate import AnyCertificate
 from jpki.validation.rfc5280.signatures import UnsupportedSignatureError, verify
 
 MAX_DEPTH: Final = 32
-MAX_LINKS: Final = 4096
+MAX_STEPS: Final = 4096
+MAX_LINKS: Final = 100_000
 MAX_SIGNATURES: Final = 512
 MAX_PATHS: Final = 64
 
@@ -41,7 +43,7 @@ class PathBuilder:
 
     ``signature_failed``: a certificate of the right name and key id did not sign.
     ``unsupported``: a link could not be tested, because its algorithm is not known here.
-    ``cut``: a path was not followed to its end, because it is too long.
+    ``cut``: some path was not followed to its end: too long, or one of too many.
     """
 
     def __init__(self, anchors: Iterable[AnyCertificate], pool: Iterable[AnyCertificate]) -> None:
@@ -51,6 +53,7 @@ class PathBuilder:
         for certificate in held.values():
             self._by_name.setdefault(certificate.subject, []).append(certificate)
         self._signed: dict[tuple[bytes, bytes], bool] = {}
+        self._above: dict[bytes, list[AnyCertificate]] = {}
         self._links = 0
         self.signature_failed = False
         self.unsupported = False
@@ -73,28 +76,36 @@ class PathBuilder:
         )
 
     def paths(self, last: AnyCertificate) -> Iterator[Path]:
-        """Paths to ``last``, shortest ways to an anchor first where there is a choice.
+        """Paths to ``last``, the shortest first. Raises PathLimitError.
 
-        Raises PathLimitError.
+        So a crowd of authorities that issued one another hides no short way behind long ones.
         """
         if self.is_anchor(last):
             yield Path(last, ())
             return
-        for count, path in enumerate(self._climb((last,))):
-            if count == MAX_PATHS:
-                raise PathLimitError
-            yield path
+        waiting: deque[tuple[AnyCertificate, ...]] = deque([(last,)])
+        steps = found = 0
+        while waiting:
+            below = waiting.popleft()
+            for issuer in self._issuers(below[0]):
+                if self.is_anchor(issuer):
+                    if found == MAX_PATHS:
+                        raise PathLimitError
+                    found += 1
+                    yield Path(issuer, below)
+                elif steps == MAX_STEPS or len(below) == MAX_DEPTH:
+                    self.cut = True
+                elif not _repeats(issuer, below):
+                    steps += 1
+                    waiting.append((issuer, *below))
 
-    def _climb(self, below: tuple[AnyCertificate, ...]) -> Iterator[Path]:
-        top = below[0]
-        issuers = [i for i in self.named(top.issuer) if self._issued(i, top)]
-        for issuer in sorted(issuers, key=self.is_anchor, reverse=True):
-            if self.is_anchor(issuer):
-                yield Path(issuer, below)
-            elif not _repeats(issuer, below):
-                self.cut |= len(below) == MAX_DEPTH
-                if len(below) < MAX_DEPTH:
-                    yield from self._climb((issuer, *below))
+    def _issuers(self, subject: AnyCertificate) -> list[AnyCertificate]:
+        """Those whose key made the signature of ``subject``."""
+        if subject.der not in self._above:
+            self._above[subject.der] = [
+                issuer for issuer in self.named(subject.issuer) if self._issued(issuer, subject)
+            ]
+        return self._above[subject.der]
 
     def _issued(self, issuer: AnyCertificate, subject: AnyCertificate) -> bool:
         """Whether the key of ``issuer`` made the signature of ``subject``."""

@@ -112,6 +112,7 @@ class _Validation:
     def checks(self) -> list[Check]:
         read = Check("certificate", Outcome.VALID, "certificate_read")
         best: list[Check] = []
+        given_up = False
         try:
             for path in self._builder.paths(self._certificate):
                 checks = self._assess(path)
@@ -120,13 +121,14 @@ class _Validation:
                 if _order(checks) > _order(best):
                     best = checks
         except PathLimitError:
-            best = best or self._without_path("path_limit", Outcome.CANNOT_TELL)
+            given_up = True
+        if (given_up or self._builder.cut) and (not best or best[0].outcome is Outcome.INVALID):
+            # One of the paths not seen may hold.
+            best = self._without_path("path_limit", Outcome.CANNOT_TELL)
         return [read, *(best or self._untrusted())]
 
     def _untrusted(self) -> list[Check]:
         """No path at all: why, as far as the search has seen."""
-        if self._builder.cut:
-            return self._without_path("path_limit", Outcome.CANNOT_TELL)
         if self._builder.unsupported:
             return self._without_path("path_algorithm_unknown", Outcome.CANNOT_TELL)
         code = "path_signature" if self._builder.signature_failed else "untrusted"

@@ -309,6 +309,24 @@ def test_many_of_one_name_end_the_search(monkeypatch: pytest.MonkeyPatch) -> Non
     assert calls <= paths.MAX_SIGNATURES
 
 
+def test_a_short_way_is_found_in_a_crowd_that_issued_one_another() -> None:
+    """[BetterTLS], [RFC4158 2]: bridges. Of eight there are thousands of ways."""
+    keys = [stored_key(f"card-{n:02d}-sign") for n in range(8)]
+    crowd = [
+        certificate(f"C{a}", f"C{b}", keys[a], keys[b], AUTHORITY, serial=2 + 8 * a + b)
+        for a in range(8)
+        for b in range(8)
+        if a != b
+    ]
+    crowd.append(certificate("C0", "Root", keys[0], ROOT, AUTHORITY, serial=100))
+    last = certificate("Leaf", "C7", LEAF, keys[7])
+    found = verdict(last, *crowd)
+    assert wrong(found) == {}
+    assert found.checks[1].values["length"] == 3  # Root, C0, C7, Leaf
+    # Where none of the first holds, the others were not seen.
+    assert wrong(verdict(last, *crowd, explicit_policy=True)) == {"path": "path_limit"}
+
+
 def test_a_long_way_is_followed_and_a_longer_one_given_up() -> None:
     keys = (MIDDLE, OTHER)
     chain = [certificate("C0", "Root", keys[0], ROOT, AUTHORITY, serial=2)] + [
