@@ -58,7 +58,8 @@ class App:
     in a buffer that the caller wipes. ``ask_yes``: one that is answered yes or no.
     ``has_terminal``: whether anybody is there to ask.
     ``host``: the machine that ``jpki doctor`` looks at. ``progress``: what goes on; it makes
-    room for everything that is written here.
+    room for everything that is written here. ``escaped``: not empty once something was
+    escaped because stdout has no characters for it.
     """
 
     out: TextIO
@@ -71,6 +72,7 @@ class App:
     clock: Callable[[], datetime] = _now
     host: Callable[[Mapping[str, str], str, str], Any] = _host
     progress: Progress = field(default_factory=Progress)
+    escaped: set[str] = field(default_factory=set)
 
     @classmethod
     def real(cls) -> App:
@@ -85,9 +87,19 @@ class App:
         """Whether stdout carries more than ASCII."""
         return "utf" in (getattr(self.out, "encoding", None) or "").lower()
 
+    def shown(self, text: str) -> str:
+        """``text`` as it comes out of stdout: what that has no characters for is escaped."""
+        if text.isascii():
+            return text
+        encoding = getattr(self.out, "encoding", None) or "utf-8"
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        if shown != text:
+            self.escaped.add(encoding)
+        return shown
+
     def write(self, text: str) -> None:
         """To stdout. A reader that has gone (``| head``) is no error."""
-        self._put(self.out, text)
+        self._put(self.out, self.shown(text))
 
     def say(self, text: str) -> None:
         """A line to stderr: all that is not the result."""

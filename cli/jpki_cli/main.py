@@ -54,6 +54,8 @@ def run(arguments: Sequence[str], app: App | None = None) -> int:
             code = root().main(
                 list(arguments), prog_name="jpki", standalone_mode=False, obj=session
             )
+            if watched.escaped and not session.json:
+                session.note("escaped")
             return int(code or 0)
         except BaseException as error:
             if isinstance(error, SystemExit):

@@ -79,7 +79,7 @@ class Screen:
 
     def table(self, rows: Iterable[Sequence[Part]], *, indent: int = 2, gap: int = 3) -> None:
         """Rows in aligned columns; on a terminal the last one is folded below itself."""
-        cells = [list(row) for row in rows]
+        cells = [[self._shown(cell) for cell in row] for row in rows]
         count = max((len(row) for row in cells), default=0)
         wide = [
             max((texts.width(_plain(row[i])) for row in cells if i < len(row)), default=0)
@@ -92,6 +92,11 @@ class Screen:
                 fill = "" if last else " " * (wide[index] - texts.width(_plain(cell)) + gap)
                 parts += [cell] if last else [cell, fill]
             self._row(parts)
+
+    def _shown(self, part: Part) -> Part:
+        """As wide as it comes out: an escaped character takes six columns."""
+        shown = self._app.shown(_plain(part))
+        return shown if isinstance(part, str) else (shown, part[1])
 
     def _row(self, parts: Sequence[Part]) -> None:
         """One row: its last cell in as many lines as the terminal wants."""

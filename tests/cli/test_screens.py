@@ -14,7 +14,10 @@ import termios
 
 import pytest
 
+from command_line import Cli, Stream
 from jpki_cli import texts
+from jpki_cli.app import App
+from jpki_cli.screen import Part, Screen
 
 PROGRAM = [sys.executable, "-m", "jpki_cli"]
 PLAIN = {k: v for k, v in os.environ.items() if not k.startswith("JPKI_")}
@@ -95,9 +98,28 @@ def test_where_only_ascii_goes_it_speaks_english(words: tuple[str, ...]) -> None
     assert "\\u" not in shown
 
 
-def test_data_that_ascii_has_no_letters_for_is_escaped() -> None:
-    shown = piped("cert", "show", "auth", PYTHONIOENCODING="ascii")
-    assert shown.isascii()
+def test_data_that_ascii_has_no_letters_for_is_escaped_and_said(cli: Cli) -> None:
+    """Readable by Python and JSON; with what to do about it, once, beside the result."""
+    given = ("card", "read", "--reader", "virtual:hanako")
+    done = cli(*given, pins=["1234"], encoding="ascii")
+    assert "\\u756a\\u53f7" in done.out
+    assert done.err.count("LC_ALL") == 1
+    for encoding, more in (("ascii", ["--json"]), ("utf-8", []), ("euc_jp", []), ("cp932", [])):
+        assert cli(*given, *more, pins=["1234"], encoding=encoding).err == "", encoding
+    assert "花子" in cli(*given, pins=["1234"], encoding="euc_jp").raw.decode("euc_jp")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "euc_jp"])
+def test_columns_stand_below_each_other_in_any_encoding(encoding: str) -> None:
+    out = Stream(encoding)
+    screen = Screen(App(out, Stream(), {}))
+    rows: list[tuple[Part, ...]] = [("花子", ("é", "strong"), "one"), ("Hanako", "e", "two")]
+    screen.table(rows)
+    lines = out.bytes().decode(encoding).splitlines()
+    places = {
+        texts.width(line[: line.index(str(row[-1]))]) for line, row in zip(lines, rows, strict=True)
+    }
+    assert len(places) == 1
 
 
 PHOTO = ("card", "read", "photo", "--pin-fd", "0")
