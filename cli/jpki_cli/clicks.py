@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jpki_cli import texts
+from jpki_cli.renamed import command_now, options_now
 from jpki_cli.texts import t
 
 Tree = Mapping[str, "str | Tree"]
@@ -85,6 +86,7 @@ class _Speaking(click.Command):
         """``--wait`` may stand alone: then it is ``--wait=inf`` (and never eats a word)."""
         end = args.index("--") if "--" in args else len(args)
         spelled = ["--wait=inf" if arg == "--wait" else arg for arg in args[:end]]
+        spelled = options_now(command_key(ctx), spelled, ctx)
         rest = super().parse_args(ctx, spelled + args[end:])
         if ctx.args and not isinstance(self, click.Group) and not ctx.resilient_parsing:
             raise UsageFault("usage_extra", ctx)  # what was typed may be a PIN: not repeated
@@ -115,12 +117,13 @@ class Group(_Speaking, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        found = self.get_command(ctx, args[0])
+        name = command_now(command_key(ctx), args[0], ctx)
+        found = self.get_command(ctx, name)
         if found is None:
             near = nearest(args[0], self.tree)
             code = "usage_did_you_mean" if near else "usage_no_such_command"
             raise UsageFault(code, ctx, command=ctx.command_path, meant=near)
-        return args[0], found, args[1:]
+        return name, found, args[1:]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = self.tree.get(cmd_name)
