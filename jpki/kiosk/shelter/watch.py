@@ -88,7 +88,10 @@ class Gates:
 
     def purge(self) -> int:
         """Remove what may not be kept; how many places. To be called every hour or so."""
-        return self.table.store.change(lambda c: tables.purge(c, self.clock()))
+        gone = self.table.store.change(lambda c: tables.purge(c, self.clock()))
+        if gone:
+            self.table.store.empty_log()
+        return gone
 
 
 class LocalWatch:

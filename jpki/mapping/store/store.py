@@ -136,6 +136,15 @@ class Store:
                     raise
         raise AssertionError("unreachable")
 
+    def empty_log(self) -> None:
+        """Have SQLite's log hold nothing any longer of rows that were removed.
+
+        PostgreSQL keeps them for its own time.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with by_cause(), self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def discard(self) -> None:
         """Remove every table: what the database belongs to was not made after all."""
         with by_cause(), self.engine.begin() as connection:

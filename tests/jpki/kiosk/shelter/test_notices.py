@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from jpki.kiosk.shelter import notices
 from jpki.kiosk.shelter import watch_tables as tables
 from jpki.kiosk.shelter.notices import ProgramNotifier, gates_kept
 from jpki.kiosk.shelter.watch_half import KEPT, ArrivalNotice, Channel
-from shelter_bench import School, school
+from shelter_bench import SCHOOL, School, school
 
 NOTICE = ArrivalNotice("中里小学校 正門", datetime(2026, 11, 20, 6, tzinfo=UTC))
 
@@ -79,18 +80,39 @@ def _places(place: School) -> int:
         return connection.execute(select(func.count()).select_from(tables.PLACE)).scalar_one()
 
 
-def test_gates_are_looked_after(place: School) -> None:
+def test_gates_are_looked_after(place: School, caplog: pytest.LogCaptureFixture) -> None:
     """A notice is given once, whatever fails meanwhile, and a place goes by itself in time."""
+    caplog.set_level(logging.DEBUG, "jpki")
     place.silent = True
     _, child = place.family()
     with gates_kept(place.gates, every=0.01):
         place.arrive(child)
+        _eventually(lambda: "was not given" in caplog.text)
         place.silent = False
         _eventually(lambda: len(place.heard) == 1)
         assert _places(place) == 1
         place.clock.now += KEPT
         _eventually(lambda: _places(place) == 0)
-    assert len(place.heard) == 1
+    ((guardian, _, _),) = place.heard
+    assert not any(told in caplog.text for told in (guardian, SCHOOL))
+
+
+def test_no_byte_of_a_place_is_left(tmp_path: Path) -> None:
+    """In SQLite's file and in the log beside it, while the map is open."""
+    place = school(f"sqlite:///{tmp_path / 'map.db'}", tmp_path)
+    try:
+        _, child = place.family()
+        place.arrive(child)
+        assert _files_with(tmp_path, SCHOOL) != []
+        place.clock.now += KEPT
+        assert place.gates.purge() == 1
+        assert _files_with(tmp_path, SCHOOL) == []
+    finally:
+        place.map.close()
+
+
+def _files_with(folder: Path, text: str) -> list[str]:
+    return [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
 
 
 def test_a_database_that_is_down_ends_nothing(place: School) -> None:
