@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from issued import ISSUER
 from jpki.card_map import PinKind
@@ -29,7 +29,7 @@ from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.half import ServerHalf, ServerHalfError
 from jpki.kiosk.server.local import LocalServer, Office
 from jpki.kiosk.server.tickets import TicketDesk
-from jpki.kiosk.visit import CancelledError, Ending, Flow, Page, Visit
+from jpki.kiosk.visit import CancelledError, Close, Ending, Flow, Page, Visit
 from jpki.mapping.evidence import EvidenceStore
 from jpki.mapping.key_file import read_keys
 from jpki.mapping.opening import create_map
@@ -135,7 +135,14 @@ class Visited:
     apdus: int
 
 
-def visit(place: Bureau, flow: Flow, card: EmulatedCard, desk: Any) -> Visited:
+class Clocked(Protocol):
+    """Whatever has a clock that flows go by."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+def visit(place: Clocked, flow: Flow, card: EmulatedCard, desk: Any) -> Visited:
     """One visit with the card on the reader."""
     seen: list[ApduTrace] = []
     card.log = seen.append
@@ -153,6 +160,26 @@ def visit(place: Bureau, flow: Flow, card: EmulatedCard, desk: Any) -> Visited:
 
 def a_card(name: str, faults: Iterable[str] = ()) -> EmulatedCard:
     return emulated_card(name, at=NOW, faults=faults)
+
+
+GONE = {"card_gone", "pin_unknown"}
+
+
+def pull_everywhere(
+    place: Clocked, flow: Flow, desk: Callable[[EmulatedCard], Any], name: str = "hanako"
+) -> int:
+    """Pull the card at every command of a visit that would be done: at most one VERIFY, no try
+    lost, no document. How many commands there were."""
+    whole = visit(place, flow, a_card(name), desk(a_card(name)))
+    assert whole.ending.close is Close.DONE, whole.ending
+    for number in range(1, whole.apdus):  # the last one powers nothing: all has been read
+        card = a_card(name, [f"pull:during@{number}"])
+        visited = visit(place, flow, card, desk(card))
+        assert visited.ending.code in GONE, number
+        assert visited.tries <= 1
+        assert visited.ending.document is None
+        assert card.tries() == a_card(name).tries()
+    return whole.apdus
 
 
 class Failing:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from flow_bench import pull_everywhere
 from issued import HANAKO, ISSUER
 from jpki import messages
 from jpki.card_map import PinKind
@@ -171,6 +172,14 @@ def test_the_terminals_clock_is_wrong(place: Town, ahead: int, code: str, asked:
     desk = _desk()
     assert _visit(place, "hanako", desk, ahead=ahead).code == code
     assert desk.asked == asked
+
+
+def test_pulled_at_every_command(place: Town) -> None:
+    """No document, and the fee of none."""
+    coins = StubCoins()
+    flow = Konbini(place.half(), place.bench.policy, coins)
+    assert pull_everywhere(place.bench, flow, lambda card: _desk()) > 5
+    assert coins.balance == 200  # of the visit in which nobody pulled it
 
 
 def test_at_the_floor_nobody_is_asked_for_a_pin(place: Town) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table, func, select
 
+from flow_bench import a_card, pull_everywhere, visit
 from jpki import messages
 from jpki.card_map import PinKind
 from jpki.kiosk import web
@@ -216,10 +218,7 @@ def _gate(both: Both, card: str, action: str, **choices: str) -> tuple[Ending, S
 
 
 def test_from_consent_to_a_notice(both: Both) -> None:
-    consented, desk = _gate(both, "hanako", "consent", watch_channel="mail")
-    assert consented.code == "watch_consented"
-    code = _digits(desk.pages["watch_code"]["code"])
-    assert _gate(both, "child", "register_child", **code)[0].code == "watch_registered"
+    _registered(both)
     arrived, _ = _gate(both, "child", "arrive", watch_proof="auth")
     assert arrived.code == "watch_arrived"
     assert both.school.gates.deliver() == 1
@@ -240,6 +239,68 @@ def test_who_says_no_to_the_safety_talk_presents_nothing(both: Both) -> None:
     desk = Showing({"watch_action": "consent", "watch_channel": "app"})
     assert both.run(both.watch(), "hanako", desk).code == "cancelled"
     assert desk.asked == ["watch_action", "watch_safety"]
+
+
+@pytest.mark.parametrize("proof", ["auth", "tap", "text"])
+def test_pulled_at_every_command_at_a_desk(both: Both, proof: str) -> None:
+    """Nobody is checked in, or listed, by a card that was pulled."""
+    before = _rows(both.city, tables.ENTRY)
+    choices = {**CHECK_IN, "shelter_proof": proof}
+    pull_everywhere(
+        both.city, both.shelter(), lambda card: ScriptedDesk(choices=choices, pins=PINS)
+    )
+    assert _rows(both.city, tables.ENTRY) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("card", "action"), [("hanako", "consent"), ("hanako", "see"), ("child", "arrive")]
+)
+def test_pulled_at_every_command_at_a_gate(both: Both, card: str, action: str) -> None:
+    """Nobody is told of an arrival by a card that was pulled."""
+    _registered(both)
+    both.school.gates.deliver()
+    told = len(both.school.heard)
+    choices = {"watch_action": action, "watch_channel": "mail", "watch_proof": "auth"}
+    yes = frozenset({"watch_safety"})
+    pull_everywhere(both.school, both.watch(), lambda _: Showing(choices, yes), card)
+    both.school.gates.deliver()
+    assert len(both.school.heard) == told + (action == "arrive")
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "most"), [("check_in", PinKind.AUTH, 3), ("consent", PinKind.SIGN, 5)]
+)
+def test_wrong_pins_end_at_the_floor_and_never_below(
+    both: Both, action: str, kind: PinKind, most: int
+) -> None:
+    card = a_card("hanako")
+    flow = both.watch() if action == "consent" else both.shelter()
+    choices = {**AUTH, "shelter_action": action, "watch_action": action, "watch_channel": "app"}
+    yes = frozenset({"watch_safety"})
+    for left in range(most - 1, 0, -1):
+        desk = ScriptedDesk(
+            choices=choices, pins={kind: "9999" if most == 3 else "WRONG1"}, yes=yes
+        )
+        visited = visit(both.city, flow, card, desk)
+        assert (visited.ending.code, visited.tries) == ("pin_incorrect", 1)
+        assert visited.ending.values["attempts_left"] == left
+    desk = ScriptedDesk(choices=choices, pins=PINS, yes=yes)  # even the right one
+    visited = visit(both.city, flow, card, desk)
+    assert (visited.ending.code, visited.tries) == ("pin_last_try", 0)
+    assert f"pin_{kind.value}" not in desk.asked
+
+
+def _rows(place: City, table: Table) -> int:
+    with place.map.store.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _registered(both: Both) -> None:
+    """A guardian's consent, and the child's card."""
+    consented, desk = _gate(both, "hanako", "consent", watch_channel="mail")
+    assert consented.code == "watch_consented"
+    code = _digits(desk.pages["watch_code"]["code"])
+    assert _gate(both, "child", "register_child", **code)[0].code == "watch_registered"
 
 
 @pytest.mark.parametrize("flow", ["shelter", "watch"])
