@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -196,8 +196,7 @@ def _outer(data: bytes) -> tuple[der.Node, der.Node, bytes]:
     return tbs, algorithm, signature
 
 
-@dataclass(frozen=True, slots=True)
-class _Tbs:
+class _Tbs(NamedTuple):
     version: der.Node | None
     serial: der.Node
     algorithm: der.Node

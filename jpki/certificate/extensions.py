@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from jpki.certificate import der
 from jpki.certificate.serial import RefKind, SerialRef
@@ -50,14 +50,12 @@ class AuthorityKeyId:
     serial: SerialRef | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class BasicConstraints:
+class BasicConstraints(NamedTuple):
     ca: bool
     path_length: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DistributionPoint:
+class DistributionPoint(NamedTuple):
     """Where the CRL is. ``names``: DER GeneralNames of fullName. ``plain``: no reasons, no
     cRLIssuer, no relative name; only such points are used."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from jpki.certificate import der
 from jpki.certificate.kinds import Environment, Family
@@ -126,8 +126,7 @@ def _value(attribute: Attribute) -> object:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerFacts:
+class IssuerFacts(NamedTuple):
     """What an issuer's name claims; None where it claims nothing known."""
 
     family: Family | None

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from jpki.certificate.kinds import Environment, Family, Medium
 
@@ -13,8 +12,7 @@ from jpki.certificate.kinds import Environment, Family, Medium
 POLICY_ARC: Final = "1.2.392.200149.8.5.1"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRow:
+class PolicyRow(NamedTuple):
     """One policy in one environment. ``verified``: read from a real or test certificate."""
 
     oid: str

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jpki.validation.crl import Crl, parse_crl
-    from jpki.validation.crl_store import CrlStore, NumberMemory, ProcessMemory
+    from jpki.validation.crl_facts import NumberMemory
+    from jpki.validation.crl_store import CrlStore, ProcessMemory
     from jpki.validation.declaration import VerifierDeclaration, VerifierRole
     from jpki.validation.ocsp_client import OcspClient, OcspTimes, OcspUnavailableError
     from jpki.validation.ocsp_request import RequestSigner, build_ocsp_request
@@ -24,7 +25,7 @@ else:
         "Crl": "crl",
         "parse_crl": "crl",
         "CrlStore": "crl_store",
-        "NumberMemory": "crl_store",
+        "NumberMemory": "crl_facts",
         "ProcessMemory": "crl_store",
         "VerifierDeclaration": "declaration",
         "VerifierRole": "declaration",

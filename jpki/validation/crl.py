@@ -18,6 +18,7 @@ from jpki.certificate.extensions import Extension
 from jpki.certificate.serial import SerialRef
 from jpki.errors import RevocationDataError
 from jpki.validation.algorithms import signature_fits
+from jpki.validation.crl_facts import IssuingPoint
 from jpki.validation.trust import Anchor
 
 CRL_NUMBER: Final = "2.5.29.20"
@@ -53,17 +54,6 @@ class Revoked:
 
     since: datetime
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class IssuingPoint:
-    """``names``: DER GeneralNames of fullName; None when the list is not limited to a point.
-
-    ``fault``: why the list does not cover a holder's certificate (a code), or None.
-    """
-
-    names: tuple[bytes, ...] | None
-    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

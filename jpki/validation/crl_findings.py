@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from jpki.certificate.names import point_label
-from jpki.validation.crl import IssuingPoint
+from jpki.validation.crl_facts import ListFacts
 from jpki.validation.findings import Finding, Source
 from jpki.validation.named import AskedAbout
 from jpki.validation.times import rfc3339
@@ -29,17 +28,6 @@ _RANKS = {
     "crl_expired": 10,
     "crl_too_old": 10,
 }
-
-
-class ListFacts(Protocol):
-    """What has to be known of a list to name it."""
-
-    @property
-    def this_update(self) -> datetime: ...
-    @property
-    def next_update(self) -> datetime | None: ...
-    @property
-    def point(self) -> IssuingPoint: ...
 
 
 def source_of(crl: ListFacts) -> Source:

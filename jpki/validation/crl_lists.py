@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Protocol
 
-from jpki.validation.crl_store import CrlStore, Standing
+from jpki.validation.crl_facts import NumberMemory, Standing
 from jpki.validation.findings import Finding
 from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment
@@ -22,17 +23,22 @@ class Lists(Protocol):
     ) -> Standing | None: ...
 
 
-def joined(memory: CrlStore, store: Lists | None) -> Lists:
-    """The lists in memory, those of the store, or both."""
-    if store is None:
-        return memory
-    return _Both(memory, store) if memory.offered else store
+def joined(crls: Iterable[bytes], memory: NumberMemory | None, store: Lists | None) -> Lists:
+    """The lists that are given (DER), those of the store, or both. ``memory``: of the first."""
+    given = tuple(crls)
+    if store is not None and not given:
+        return store
+    # Not above: a store alone needs nobody who reads lists.
+    from jpki.validation.crl_store import CrlStore
+
+    read = CrlStore(given, memory)
+    return read if store is None else _Both(read, store)
 
 
 class _Both:
     """Any of them says revoked; otherwise the best of what they say counts."""
 
-    def __init__(self, memory: CrlStore, store: Lists) -> None:
+    def __init__(self, memory: Lists, store: Lists) -> None:
         self._memory = memory
         self._store = store
 

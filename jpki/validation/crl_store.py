@@ -9,29 +9,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from jpki.certificate.names import general_name_key
 from jpki.errors import RevocationDataError
 from jpki.validation.crl import Crl, parse_crl
+from jpki.validation.crl_facts import ListKey, NumberMemory, Standing
 from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
 from jpki.validation.findings import Finding, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment
 from jpki.validation.trust import Anchor
 from jpki.verdict import Outcome
-
-# Issuer, key id and points of a list: the lists that replace one another.
-ListKey = tuple[bytes, bytes, frozenset[object] | None]
-
-
-class NumberMemory(Protocol):
-    """Remembers the highest cRLNumber seen, so that an older list cannot come back."""
-
-    def highest(self, key: ListKey) -> int | None: ...
-    def remember(self, key: ListKey, number: int) -> None: ...
 
 
 class ProcessMemory:
@@ -45,21 +34,6 @@ class ProcessMemory:
 
     def remember(self, key: ListKey, number: int) -> None:
         self._numbers[key] = max(number, self._numbers.get(key, number))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the lists of a point say of every certificate that ``listed`` (content octets of
-    its serial) does not find: ``good``.
-
-    It holds when now is not before ``since``, the time asked about is not after ``until``, and
-    the certificate does not end before ``since``; else ``CrlStore.check`` has to be asked.
-    """
-
-    since: datetime
-    until: datetime
-    listed: Callable[[bytes], bool] = field(repr=False)
-    good: Finding
 
 
 class CrlStore:
@@ -76,11 +50,6 @@ class CrlStore:
 
     def __len__(self) -> int:
         return sum(map(len, self._of_issuer.values()))
-
-    @property
-    def offered(self) -> int:
-        """How many lists it was given, whether they can be read or not."""
-        return len(self) + len(self._faults)
 
     def _add(self, data: bytes) -> None:
         try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jpki.validation.times import Moment, rfc3339
 from jpki.verdict import Outcome
@@ -33,8 +33,7 @@ class Finding:
     decisive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One authentic statement: its own time, and what it is called in codes (crl, ocsp)."""
 
     name: str

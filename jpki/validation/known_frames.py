@@ -22,7 +22,7 @@ from jpki.certificate.frame import Cut, Frame, agrees, cut
 from jpki.certificate.kinds import Family
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.validation.algorithms import signature_fits
-from jpki.validation.crl_store import Standing
+from jpki.validation.crl_facts import Standing
 from jpki.validation.named import NamedCertificate
 from jpki.validation.path import SIGNATURE_WRONG, check_validity, path_found
 from jpki.validation.times import Moment, rfc3339

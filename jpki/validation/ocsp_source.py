@@ -40,6 +40,11 @@ class OcspSource:
         self._preference = preference
         self._in_force = in_force
 
+    @property
+    def asks(self) -> bool:
+        """Whether a responder may be asked."""
+        return self._client is not None
+
     def check(
         self, certificate: AskedAbout, anchor: Anchor, moment: Moment, crl: Sequence[Finding]
     ) -> list[Finding]:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 
 def rfc3339(moment: datetime) -> str:
@@ -23,8 +23,7 @@ def to_second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """``at``: the time asked about. ``now``: the time nothing can be newer than.
 
     ``max_age``: how old revocation data may be at ``at``, whatever they say themselves.

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from jpki.certificate.certificate import Certificate, PublicKey, parse_certificate
 from jpki.certificate.kinds import Environment, Family
@@ -26,8 +26,7 @@ class TrustRootError(JpkiError):
     default_code = "trust_root"
 
 
-@dataclass(frozen=True, slots=True)
-class RootPin:
+class RootPin(NamedTuple):
     """What is known of a production root. Public facts of a CA, nobody's identifier."""
 
     family: Family

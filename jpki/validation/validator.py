@@ -7,7 +7,6 @@ A validator is loaded once (roots, CRLs, OCSP answers) and then asked many times
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,9 @@ from jpki.certificate.certificate import Certificate, parse_certificate
 from jpki.certificate.kinds import Environment, Family
 from jpki.certificate.policy import PolicyRow, PolicyTable
 from jpki.errors import CertificateError
+from jpki.validation.crl_facts import NumberMemory, Standing
 from jpki.validation.crl_index import CrlIndexStore
 from jpki.validation.crl_lists import joined
-from jpki.validation.crl_store import CrlStore, NumberMemory, Standing
 from jpki.validation.findings import combine_findings
 from jpki.validation.known_frames import KnownFrames, Learned
 from jpki.validation.named import AskedAbout, NamedCertificate, name_of
@@ -90,7 +89,7 @@ class Validator:
         answers = tuple(ocsp) if read else ()
         if crl_store is not None:
             crl_store.require(trust.environment)
-        self._crls = joined(CrlStore(crls if read else (), memory), crl_store if read else None)
+        self._crls = joined(crls if read else (), memory, crl_store if read else None)
         self._ocsp = self._ocsp_source(answers, ocsp_client if read else None)
         # An answer about one certificate says nothing about the others of its frame.
         self._crl_decides = self._ocsp is None and preference is not Preference.BOTH
@@ -99,6 +98,11 @@ class Validator:
     @property
     def trust(self) -> TrustStore:
         return self._trust
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a verdict never waits for a server."""
+        return self._ocsp is None or not self._ocsp.asks
 
     def validate(
         self,
@@ -201,7 +205,7 @@ class Validator:
         if (unasked := self._unasked(permitted=self._verifier is not None or not real)) is not None:
             return unasked
         anchor = Anchor(issuer, issuer.public_key, issuer.ski or b"", None, 0)
-        moment = replace(self._moment(None), at=at)  # newer lists tell of it, too
+        moment = self._moment(None)._replace(at=at)  # newer lists tell of it, too
         listed = self._crls.check(certificate, anchor, moment)
         finding = decide(self._preference, listed, [])
         return Check("revocation", finding.outcome, finding.code, finding.values)

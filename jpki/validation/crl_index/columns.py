@@ -15,12 +15,9 @@ from typing import Final, NamedTuple
 
 from jpki.certificate import der
 from jpki.validation.crl import check_entry
-
-WIDTHS: Final = (4, 8, 20)
-"""Octets of a key. Serials of JPKI have four; [RFC5280 4.1.2.2] allows twenty."""
+from jpki.validation.crl_index.layout import OFFSET_OCTETS, WIDTHS
 
 Buffer = bytes | bytearray | memoryview
-OFFSET_OCTETS: Final = 4
 MAX_OFFSET: Final = 1 << 32
 # A date and an extension with a reason, as nearly every entry has them.
 UTC_TIME: Final = b"\x17\x0d"

@@ -23,15 +23,22 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jpki.errors import RevocationDataError
-from jpki.validation.crl_index.columns import OFFSET_OCTETS, WIDTHS, Columns
+
+if TYPE_CHECKING:
+    from jpki.validation.crl_index.columns import Columns
 
 MAGIC: Final = b"JPKICRLX"
 VERSION: Final = 1
 BLOCK: Final = 4096
 """Keys under one hash."""
+
+WIDTHS: Final = (4, 8, 20)
+"""Octets of a key. Serials of JPKI have four; [RFC5280 4.1.2.2] allows twenty."""
+
+OFFSET_OCTETS: Final = 4
 
 _HEAD: Final = struct.Struct("<8sI32s")
 _HASH: Final = 32
@@ -94,8 +101,7 @@ class Facts:
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where the parts of an index begin (octets from its start)."""
 
     tables: int

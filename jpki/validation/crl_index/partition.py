@@ -10,15 +10,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
-from jpki.certificate import der
-from jpki.certificate.serial import SerialRef
 from jpki.errors import RevocationDataError
-from jpki.validation.crl import MAX_PART, IssuingPoint, Revoked, read_entry, readable
+from jpki.validation.crl_facts import IssuingPoint
 from jpki.validation.crl_index import layout
-from jpki.validation.crl_index.columns import OFFSET_OCTETS, has_numpy
-from jpki.validation.crl_index.layout import BLOCK
+from jpki.validation.crl_index.layout import BLOCK, OFFSET_OCTETS
+
+# What reads lists and sorts them is imported where it is used: most questions are answered
+# by the index alone.
+if TYPE_CHECKING:
+    from jpki.certificate.serial import SerialRef
+    from jpki.validation.crl import Revoked
 
 _HASH: Final = 32
 _SMALL: Final = 1 << 20
@@ -169,12 +172,16 @@ class Partition:
 
     def find(self, serial: SerialRef) -> Revoked | None:
         """As ``Crl.find``."""
+        from jpki.validation.crl import Revoked
+
         entry = self.entry(int.from_bytes(serial.reveal(), "big"))
         return None if entry is None else Revoked(entry.since, entry.reason)
 
     def listed(self, serials: Serials) -> bytes:
         """One octet for each serial: 1 = listed, 0 = not. With numpy, millions a second; an
         array of numpy's is taken as it is. Raises RevocationDataError."""
+        from jpki.validation.crl_index.columns import has_numpy
+
         if len(serials) >= _MANY and self.facts.width < 20 and has_numpy():
             from jpki.validation.crl_index import fast
 
@@ -207,6 +214,8 @@ class Partition:
         self._whole = self.small and 0 not in self._proven
 
     def _entries(self, serial: int, rows: range) -> Iterator[Revoked]:
+        from jpki.validation.crl import readable
+
         try:
             descriptor = self._body(self.facts.crl)
         except FileNotFoundError:
@@ -227,6 +236,9 @@ class Partition:
         return octets.cast("I")[row % BLOCK]
 
     def _read_entry(self, descriptor: int, serial: int, place: int) -> Revoked:
+        from jpki.certificate import der
+        from jpki.validation.crl import MAX_PART, read_entry
+
         data = os.pread(descriptor, MAX_PART, place)
         tag, start, end = der.header(data, 0, len(data))
         number = der.Reader(data, start, end).next(der.INTEGER)

@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 
 from jpki.certificate import der
 from jpki.validation.crl_index.columns import (
-    OFFSET_OCTETS,
     REASON,
     REASON_CODES,
     UTC_TIME,
@@ -25,6 +24,7 @@ from jpki.validation.crl_index.columns import (
     Columns,
     TooWide,
 )
+from jpki.validation.crl_index.layout import OFFSET_OCTETS
 from jpki.validation.crl_index.sorting import sorted_records
 
 _LITTLE: Final = sys.byteorder == "little"

@@ -20,10 +20,10 @@ from typing import Final
 from jpki.certificate.kinds import Environment
 from jpki.certificate.names import general_name_key
 from jpki.errors import CrlStoreError, RevocationDataError
+from jpki.validation.crl_facts import ListKey, Standing
 from jpki.validation.crl_findings import cannot, miss, source_of, wanted_point
 from jpki.validation.crl_index.folder import Folder
 from jpki.validation.crl_index.partition import Entry, Partition, may_have
-from jpki.validation.crl_store import ListKey, Standing
 from jpki.validation.findings import Finding, Source, judge_good, judge_revoked
 from jpki.validation.named import AskedAbout
 from jpki.validation.times import Moment

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from jpki.certificate.der import DerError
 from jpki.validation.crl import check_entry
 from jpki.validation.crl_index import fast, plain, sorting
-from jpki.validation.crl_index.columns import WIDTHS, Columns, TooWide, collect
+from jpki.validation.crl_index.columns import Columns, TooWide, collect
+from jpki.validation.crl_index.layout import WIDTHS
 
 DATE = b"\x17\x0d261120000000Z"
 LATER = b"\x18\x0f20510101000000Z"

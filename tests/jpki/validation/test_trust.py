@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -38,7 +37,7 @@ def pinned(faithful: SynthPki, monkeypatch: pytest.MonkeyPatch) -> SynthPki:
     for pin in PINS:
         der = faithful.ca_certificate(pin.family, pin.generation)
         sha256 = hashlib.sha256(der).digest()
-        pins.append(replace(pin, sha256=sha256, key_id=parse_certificate(der).key_id))
+        pins.append(pin._replace(sha256=sha256, key_id=parse_certificate(der).key_id))
     monkeypatch.setattr(trust, "PINS", tuple(pins))
     monkeypatch.setattr("jpki.validation.path.PINS", tuple(pins))
     monkeypatch.setattr(trust, "_BY_HASH", {pin.sha256: pin for pin in pins})
