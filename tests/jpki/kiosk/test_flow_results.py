@@ -375,11 +375,29 @@ def test_settings_that_name_no_flow_are_refused() -> None:
     assert caught.value.code == "flow_unknown"
 
 
+SAID = r"(?:kiosk|check|reason|document\.kind|value\.kind)\..+"
+"""What a terminal and its page for documents say."""
+
+
 def _own_keys(language: str) -> set[str]:
     """Keys with words in the language itself, not in the Japanese that stands in for easy words."""
+    return set(re.findall(rf'^msgid "({SAID})"$', _catalogue(language), re.M))
+
+
+def _catalogue(language: str) -> str:
     folder = Path(messages.__path__[0]) / "po" / language
-    text = "".join(file.read_text("utf-8") for file in folder.glob("*.po"))
-    return set(re.findall(r'^msgid "(kiosk\..+)"$', text, re.M))
+    return "".join(file.read_text("utf-8") for file in folder.glob("*.po"))
+
+
+def test_easy_japanese_is_whole_and_easy() -> None:
+    """Whatever a terminal says it says in easy words too, and those are written without kanji."""
+    documents = (Path(messages.__path__[0]) / "po" / "ja" / "documents.po").read_text("utf-8")
+    said = {key for key in _own_keys("ja") if key.startswith("kiosk.")}
+    said |= set(re.findall(r'^msgid "((?:check|reason|value\.kind|document\.kind)\..+)"$',
+                           documents, re.M))  # fmt: skip
+    assert len(said) > 200
+    assert sorted(said - _own_keys(messages.EASY)) == []
+    assert re.findall(r'^msgstr ".*[\u4e00-\u9fff].*$', _catalogue(messages.EASY), re.M) == []
 
 
 @pytest.mark.parametrize("flow", INVENTED)
