@@ -87,6 +87,13 @@ def unplug(uri: str) -> None:
         connection.eject()
 
 
+def built_in_cards() -> tuple[str, ...]:
+    """Names of the emulated cards that come with the toolkit."""
+    from jpki.emulator import BUILT_IN
+
+    return BUILT_IN
+
+
 def emulated_card(
     name: str,
     *,
@@ -364,6 +371,7 @@ def _test_trust(at: datetime | None) -> TrustMaterial:
 
 __all__ = [
     "OpenedCard",
+    "built_in_cards",
     "emulated_card",
     "load_trust",
     "open_card",

@@ -6,6 +6,7 @@ Others register themselves. Whoever wants to see what is opened uses ``watch``.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,11 +70,13 @@ def open_reader(
         raise ReaderUriError("reader_uri_bare", uri=uri, hint=f"pcsc:{uri}")
     scheme = found[1].lower()
     opener = _openers.get(scheme)
-    if opener is None:
-        raise ReaderUriError(
-            "reader_uri_scheme", scheme=scheme, known=" ".join(f"{s}:" for s in known_schemes())
-        )
     rest = found[2]
+    if opener is None:
+        known = " ".join(f"{s}:" for s in known_schemes())
+        if near := difflib.get_close_matches(scheme, known_schemes(), 1):
+            hint = f"{near[0]}:{rest}"
+            raise ReaderUriError("reader_uri_scheme_near", scheme=scheme, known=known, hint=hint)
+        raise ReaderUriError("reader_uri_scheme", scheme=scheme, known=known)
     return watched(lambda: opener(rest, wait, timeout))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jpki_cli import texts
+from jpki_cli import completions, texts
 from jpki_cli.renamed import command_now, options_now
 from jpki_cli.texts import t
 
@@ -120,7 +120,9 @@ class Group(_Speaking, click.Group):
         name = command_now(command_key(ctx), args[0], ctx)
         found = self.get_command(ctx, name)
         if found is None:
-            near = nearest(args[0], self.tree)
+            flags = (flag for param in self.params for flag in param.opts)
+            near = next((flag for flag in flags if flag == f"--{name}"), "")
+            near = near or nearest(name, self.tree)
             code = "usage_did_you_mean" if near else "usage_no_such_command"
             raise UsageFault(code, ctx, command=ctx.command_path, meant=near)
         return name, found, args[1:]
@@ -195,8 +197,8 @@ def global_options() -> list[click.Parameter]:
         return Option(list(names), expose_value=False, callback=_remember, **attributes)
 
     return [
-        make("--reader", metavar="URI"),
-        make("--trust", metavar="NAME|PATH"),
+        make("--reader", metavar="URI", shell_complete=completions.readers),
+        make("--trust", metavar="NAME|PATH", shell_complete=completions.trusts),
         make("--lang", metavar="ja|en", is_eager=True, type=OneOf("ja", "en")),
         make("as_json", "--json", is_flag=True),
         make("--debug", is_flag=True),
@@ -237,9 +239,7 @@ class OneOf(_Type):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(word) for word in self.allowed if word.startswith(incomplete)]
+        return completions.offered(self.allowed, incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.allowed:
@@ -254,6 +254,13 @@ class Listed(_Type):
 
     def __init__(self, *allowed: str) -> None:
         self.allowed = allowed
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        before, comma, _ = incomplete.rpartition(",")
+        left = [word for word in self.allowed if word not in before.split(",")]
+        return completions.offered([before + comma + word for word in left], incomplete)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jpki_cli.app import App
+from jpki_cli.clicks import UsageFault, nearest
+from jpki_cli.completions import TRUSTS
 from jpki_cli.progress import Progress
 from jpki_cli.texts import t
 
@@ -61,7 +64,10 @@ class Session:
     def trust(self) -> str:
         """Option, JPKI_TRUST, configuration, ``production``."""
         named = self.given.get("trust") or self.app.env.get("JPKI_TRUST")
-        return str(named or self.config.trust or "production")
+        name = str(named or self.config.trust or "production")
+        if name not in TRUSTS and (near := nearest(name, TRUSTS)) and not Path(name).exists():
+            raise UsageFault("usage_trust_near", near=near)
+        return name
 
     def trust_from_command_line(self) -> None:
         """From here on only ``--trust`` counts, else ``production``: for what keeps records."""

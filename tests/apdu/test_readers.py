@@ -53,3 +53,10 @@ def test_an_unknown_scheme_is_refused_and_the_known_ones_are_named() -> None:
     assert caught.value.code == "reader_uri_scheme"
     assert caught.value.values["scheme"] == "usb"
     assert {"pcsc:", "vpcd:"} <= set(str(caught.value.values["known"]).split())
+
+
+def test_a_misspelt_scheme_is_refused_with_the_one_that_is_near() -> None:
+    with pytest.raises(ReaderUriError) as caught:
+        readers.open_reader("PSCS:ACS")
+    assert caught.value.code == "reader_uri_scheme_near"
+    assert caught.value.values["hint"] == "pcsc:ACS"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ from jpki.testing.cards import PluggedCard
         (("map", "polcy"), "jpki map policy"),
         (("card", "check", "--revocaton", "none"), "--revocation"),
         (("chain", "check", "x.pem", "--max-aeg", "5"), "--max-age"),
+        (("version",), "jpki --version"),
+        (("help",), "jpki --help"),
+        (("card", "help"), "jpki card --help"),
+        (("card", "info", "--reader", "virtul:hanako"), "virtual:hanako"),
+        (("card", "info", "--reader", "hanako"), "virtual:hanako"),
+        (("card", "check", "--reader", "virtual:hanako", "--trust", "tset"), "test"),
+        (("card", "read", "atributes"), "attributes"),
+        (("card", "check", "--with", "txt"), "text"),
+        (("pin", "check", "number_a"), "number-a"),
     ],
 )
 @pytest.mark.parametrize("lang", ["en", "ja"])
@@ -41,31 +51,89 @@ def test_what_is_far_from_everything_gets_no_guess_and_is_not_repeated(cli: Cli)
     assert "card info" not in told.err.splitlines()[0]
 
 
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        ("jpki ca", {"card"}),
-        ("jpki card ", {"info", "read", "check"}),
-        ("jpki card check --revo", {"--revocation"}),
-        ("jpki card check --revocation ", {"require", "leaf", "none"}),
-        ("jpki map policy ex", {"explain"}),
-    ],
-)
-def test_completion_in_bash(typed: str, found: set[str]) -> None:
-    """The words that bash offers after the printed lines were read by it."""
-    program = Path(sys.executable).with_name("jpki")
-    words = typed.split(" ")
-    script = f"""
-eval "$({program} completion bash 2>/dev/null)"
-COMP_WORDS=({" ".join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
-_jpki_completion {program}
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
+PROGRAM = Path(sys.executable).with_name("jpki")
+TYPED = [
+    ("jpki ca", {"card"}),
+    ("jpki card ", {"info", "read", "check"}),
+    ("jpki card check --revo", {"--revocation"}),
+    ("jpki card check --revocation ", {"require", "leaf", "none"}),
+    ("jpki card check --with te", {"text"}),
+    ("jpki card read na", {"name"}),
+    ("jpki card info --reader virtual:ha", {"virtual:hanako"}),
+    ("jpki --trust ", {"production", "test", "jlis-test"}),
+    ("jpki emulate --card taro", {"taro-moved"}),
+    ("jpki map policy ex", {"explain"}),
+]
+
+
+def offered(shell: str, typed: str) -> set[str]:
+    """What the program answers to what the lines for that shell ask it."""
+    *before, last = typed.split(" ")
+    ask = {"_JPKI_COMPLETE": f"{shell}_complete", "LC_ALL": "C.UTF-8"}
+    words = {"COMP_WORDS": typed, "COMP_CWORD": last if shell == "fish" else str(len(before))}
     done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, check=True,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        [str(PROGRAM)], capture_output=True, text=True, check=True,
+        env={**os.environ, **ask, **words},
     )  # fmt: skip
-    assert found <= set(done.stdout.split())
+    if shell == "zsh":  # a kind, a word, its description, each on a line
+        return set(done.stdout.split("\n")[1::3])
+    return {line.partition(",")[2] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("shell", "typed", "found"),
+    [("bash", *row) for row in TYPED] + [(shell, *TYPED[1]) for shell in ("zsh", "fish")],
+)
+def test_what_a_shell_is_offered(shell: str, typed: str, found: set[str]) -> None:
+    assert offered(shell, typed) == found
+
+
+def test_a_list_is_offered_what_it_has_not_yet() -> None:
+    assert offered("zsh", "jpki card check --with text,") >= {"text,auth", "text,sign"}
+    assert "text,text" not in offered("zsh", "jpki card check --with text,")
+
+
+def test_files_where_no_name_fits() -> None:
+    env = {**os.environ, "_JPKI_COMPLETE": "fish_complete", "COMP_CWORD": "my"}
+    done = subprocess.run(
+        [str(PROGRAM)], capture_output=True, text=True, check=True,
+        env={**env, "COMP_WORDS": "jpki emulate --card my"},
+    )  # fmt: skip
+    assert done.stdout == "file,my\n"
+
+
+BASH = """
+eval "$(jpki completion bash)"
+COMP_WORDS=(jpki card ""); COMP_CWORD=2
+_jpki_completion jpki
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+# A new user's zsh has not loaded its completion; what is offered there is only seen in its editor.
+ZSH = 'eval "$(jpki completion zsh)" && echo $_comps[jpki]'
+FISH = "jpki completion fish | source; complete -C 'jpki card '"
+
+
+@pytest.mark.parametrize(
+    ("shell", "script", "said"),
+    [
+        (["bash", "--norc", "-c"], BASH, {"info", "read", "check"}),
+        (["zsh", "-f", "-c"], ZSH, {"_jpki_completion"}),
+        (["fish", "-N", "-c"], FISH, {"info", "read", "check"}),
+    ],
+    ids=["bash", "zsh", "fish"],
+)
+def test_the_shell_itself_takes_the_lines(
+    shell: list[str], script: str, said: set[str], tmp_path: Path
+) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [*shell, script], capture_output=True, text=True, check=True,
+        env={**os.environ, "PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert set(done.stdout.split()) == said
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

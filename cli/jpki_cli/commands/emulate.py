@@ -12,13 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 from jpki_cli.clicks import Moment, OneOf, UsageFault, command, option
+from jpki_cli.completions import cards
 from jpki_cli.options import PATH
 from jpki_cli.session import Session
 from jpki_cli.texts import t
 
 
 @command("emulate")
-@option("--card", "card", metavar="FILE|NAME", required=True)
+@option("--card", "card", metavar="FILE|NAME", required=True, shell_complete=cards)
 @option("--vpcd", metavar="HOST:PORT", default="127.0.0.1:35963")
 @option("--state", metavar="F", type=PATH)
 @option("--at", metavar="TIME", type=Moment())
