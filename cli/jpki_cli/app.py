@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
@@ -46,6 +46,10 @@ def _host(env: Mapping[str, str], encoding: str, language: str) -> Any:
     return RealHost(env, encoding, language)
 
 
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def _terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -76,11 +80,15 @@ class App:
 
     @classmethod
     def real(cls) -> App:
-        """The process's own streams; characters the terminal cannot show are escaped."""
-        for stream in (sys.stdout, sys.stderr):
+        """The process's own streams; characters the terminal cannot show are escaped.
+
+        What goes to a stream that was closed (``>&-``) goes nowhere.
+        """
+        out, err = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
+        for stream in (out, err):
             with contextlib.suppress(AttributeError, ValueError):
                 cast(Any, stream).reconfigure(errors="backslashreplace")
-        return cls(sys.stdout, sys.stderr, os.environ)
+        return cls(out, err, os.environ)
 
     @property
     def unicode(self) -> bool:
@@ -111,20 +119,33 @@ class App:
         if binary is None:
             raise OSError("stdout takes no bytes")
         self.progress.clear()
-        self.out.flush()
-        try:
+        with self.writing(self.out):
+            self.out.flush()
             binary.write(data)
             binary.flush()
-        except BrokenPipeError:
-            self._silence(self.out)
 
     def _put(self, stream: TextIO, text: str) -> None:
         self.progress.clear()
-        try:
+        with self.writing(stream):
             stream.write(text)
             stream.flush()
+
+    @contextlib.contextmanager
+    def writing(self, stream: TextIO) -> Iterator[None]:
+        """Around what writes to ``stream``. One that nobody reads any more takes nothing more.
+
+        Raises JpkiError ``output_stream`` if a result cannot be written (a full disk).
+        """
+        try:
+            yield
         except BrokenPipeError:
             self._silence(stream)
+        except OSError as exc:
+            self._silence(stream)
+            if stream is self.out:
+                from jpki.errors import JpkiError
+
+                raise JpkiError("output_stream", reason=exc.strerror or "-") from exc
 
     @staticmethod
     def _silence(stream: TextIO) -> None:

@@ -107,7 +107,7 @@ def _report(error: BaseException, session: Session) -> int:
     ended = errors.failure(error)
     if session.given.get("debug"):
         session.app.say(errors.trace(error).rstrip())
-    if session.given.get("as_json"):
+    if session.given.get("as_json") and ended.code != "output_stream":
         session.app.write(json.dumps(ended.to_json(), ensure_ascii=not session.app.unicode) + "\n")
     else:
         session.app.say(ended.message)

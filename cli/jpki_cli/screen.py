@@ -62,10 +62,8 @@ class Screen:
             words, style = (part, "") if isinstance(part, str) else part
             text.append(words, style=_STYLES.get(style, style))
         self._app.progress.clear()
-        try:
+        with self._app.writing(self._app.out):
             self._console.print(text, soft_wrap=True)
-        except BrokenPipeError:
-            self._app.write("")
 
     def paragraph(self, text: str) -> None:
         """Words folded at the width of the terminal."""

@@ -250,6 +250,24 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_result_that_cannot_be_written_is_an_error(more: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "jpki_cli", "card", "info", *HANAKO, *more]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "> /dev/null 2> /dev/full"])
+def test_streams_that_are_closed_are_no_error(closed: str) -> None:
+    command = f'"$@" {closed}'
+    words = [sys.executable, "-m", "jpki_cli", "card", "info", *HANAKO, "--wait"]
+    done = subprocess.run(["sh", "-c", command, "sh", *words], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_other_encodings_lose_nothing(cli: Cli) -> None:
     done = cli("card", "read", *HANAKO, pins=["1234"], encoding="ascii")
     assert b"\\u756a\\u53f7" in done.raw
