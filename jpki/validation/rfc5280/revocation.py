@@ -125,12 +125,15 @@ class Revocation:
         for point in points:
             for crl in self._complete:
                 fault = _mismatch(crl, point, certificate)
-                if fault is not None:
+                if fault is not None and not _lists(crl, certificate):
                     findings += [_miss(fault, crl)] if crl.issuer == certificate.issuer else []
                     continue
                 found = self._ask(crl, certificate, issuer, path, asked)
                 if found.outcome is Outcome.INVALID:
                     return found
+                if fault is not None:
+                    findings.append(_miss(fault, crl))
+                    continue
                 findings.append(found)
                 if found.outcome is Outcome.VALID:
                     covered |= point.reasons & crl.scope.reasons
@@ -291,6 +294,16 @@ def _mismatch(crl: AnyCrl, point: Point, certificate: AnyCertificate) -> str | N
     if (scope.authorities_only and not certificate.is_ca) or scope.attributes_only:
         return "crl_scope"
     return None
+
+
+def _lists(crl: AnyCrl, certificate: AnyCertificate) -> bool:
+    """Whether a list of its own issuer has it, though it may be for other certificates: it
+    says nothing good of this one, but what it has revoked is revoked."""
+    return (
+        crl.issuer == certificate.issuer
+        and not crl.scope.attributes_only
+        and (certificate.issuer, certificate.serial) in crl.entries
+    )
 
 
 def _values(crl: AnyCrl) -> dict[str, object]:

@@ -124,11 +124,11 @@ def _no_next_update(whole: Item) -> None:
     del whole.parts[0].parts[4]
 
 
-def _point(content: str, critical: bool = True) -> bytes:
+def _point(content: str, critical: bool = True, **options: object) -> bytes:
     extension = x509.UnrecognizedExtension(
         x509.ObjectIdentifier("2.5.29.28"), bytes.fromhex(content)
     )
-    return crl(extra=[(extension, critical)])
+    return crl(extra=[(extension, critical)], **options)  # type: ignore[arg-type]
 
 
 def _numbered(critical: bool) -> bytes:
@@ -211,6 +211,31 @@ def test_a_maximum_age_stands_for_number_and_next_update() -> None:
     assert said(edited(_no_next_update), max_age=week) == GOOD
     assert said(crl(this_update=AT - 8 * DAY), max_age=week) == cannot("too_old")
     assert said(edited(_version_one), max_age=week) == GOOD
+
+
+# Lists for other certificates: of another point, of authorities, of attribute certificates.
+OTHER_POINT, AUTHORITIES, ATTRIBUTES = "300aa008a006820461626364", "30038201ff", "30038501ff"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "wanted"),
+    [
+        (OTHER_POINT, {}, REVOKED),
+        (AUTHORITIES, {}, REVOKED),
+        (ATTRIBUTES, {}, GOOD),  # their serial numbers are others
+        (OTHER_POINT, {"signer": OTHER}, GOOD),
+        (OTHER_POINT, {"next_update": AT - DAY / 2}, GOOD),
+        (OTHER_POINT, {"revoked": [8]}, GOOD),
+    ],
+)
+def test_what_a_list_for_others_has_revoked_is_revoked(
+    content: str, options: dict[str, object], wanted: tuple[str, str]
+) -> None:
+    """Issuer and serial are one certificate's, whatever point its list belongs to."""
+    elsewhere = _point(content, **{"revoked": [SERIAL], **options})
+    assert said(crl(), elsewhere) == wanted
+    assert said(elsewhere, crl()) == wanted
+    assert (said(elsewhere) == REVOKED) == (wanted == REVOKED)
 
 
 def test_users_only_says_nothing_of_version_one() -> None:
