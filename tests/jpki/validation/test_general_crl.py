@@ -232,7 +232,7 @@ def test_what_a_list_for_others_has_revoked_is_revoked(
     content: str, options: dict[str, object], wanted: tuple[str, str]
 ) -> None:
     """Issuer and serial are one certificate's, whatever point its list belongs to."""
-    elsewhere = _point(content, **{"revoked": [SERIAL], **options})
+    elsewhere = _point(content, True, **{"revoked": [SERIAL], **options})
     assert said(crl(), elsewhere) == wanted
     assert said(elsewhere, crl()) == wanted
     assert (said(elsewhere) == REVOKED) == (wanted == REVOKED)
