@@ -24,6 +24,7 @@ from jpki.validation.crl_index import plain
 from jpki.validation.crl_index.columns import collect
 from jpki.validation.ocsp import parse_ocsp
 from jpki.validation.rfc5280.certificate import read_certificate
+from jpki.validation.rfc5280.constraints import constraint_fault
 from jpki.validation.rfc5280.crl import read_crl
 from jpki.validation.rfc5280.profile import extension_fault, profile_fault
 from jpki.validation.trust import Anchor
@@ -101,6 +102,7 @@ def _general(data: bytes) -> None:
     profile_fault(certificate, last=True)
     profile_fault(certificate, last=False)
     extension_fault(certificate)
+    constraint_fault((certificate, certificate))
 
 
 PARTS: Final[tuple[Callable[[bytes], object], ...]] = (

@@ -42,7 +42,7 @@ def is_host(text: str) -> bool:
 
 
 def alternative_names(certificate: AnyCertificate) -> list[der.Node]:
-    """The GeneralNames of its subjectAltName, well formed or not."""
+    """The GeneralNames of its subjectAltName, well formed or not. Raises DerError."""
     extension = certificate.extensions.get(extensions.SUBJECT_ALT_NAME)
     return [] if extension is None else list(der.whole(extension.value).reader().rest())
 
@@ -51,7 +51,10 @@ def names_well_formed(certificate: AnyCertificate) -> bool:
     """Whether there is at least one alternative name, if any, and each is of its form."""
     if extensions.SUBJECT_ALT_NAME not in certificate.extensions:
         return True
-    names = alternative_names(certificate)
+    try:
+        names = alternative_names(certificate)
+    except der.DerError:
+        return False
     return bool(names) and all(map(_well_formed, names))
 
 
@@ -72,7 +75,7 @@ def _well_formed(name: der.Node) -> bool:
 
 
 def names_of(certificate: AnyCertificate) -> Iterator[tuple[int, der.Node]]:
-    """Its names that constraints apply to: form and GeneralName.
+    """Its names that constraints apply to: form and GeneralName. Raises DerError.
 
     An address in the subject counts whether or not there are alternative names, and one in
     UTF-8 counts as an address [RFC9598 6].

@@ -6,7 +6,6 @@ PKITS (``tests/cli/test_pkits.py``) has the rules it keeps; here are the ones it
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -29,9 +28,7 @@ from general_pki import (
     certificate,
     usage,
 )
-from jpki.synth import der
 from jpki.synth.keystore import stored_key
-from jpki.validation import TrustStore, Validator
 from jpki.validation.policy import RevocationMode
 from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator, engine, paths, signatures
 from jpki.validation.rfc5280.signatures import is_weak_algorithm, is_weak_key
@@ -339,52 +336,3 @@ def test_a_long_way_is_followed_and_a_longer_one_given_up() -> None:
         found = verdict(last, *above)
         assert wrong(found) == expected
         assert (found.outcome is Outcome.CANNOT_TELL) == bool(expected)
-
-
-def _deep(levels: int) -> bytes:
-    data = der.NULL
-    for _ in range(levels):
-        data = der.sequence(data)
-    return data
-
-
-def _with_extensions(count: int) -> bytes:
-    one = der.sequence(bytes.fromhex("06032a0304"), der.octet_string(b"\x05\x00"))
-    (whole,) = decode(LEAF_DER)
-    whole.parts[0].parts[-1].parts[0].value = b""
-    extensions = der.explicit(3, der.sequence(one * count))
-    fields = b"".join(part.encode() for part in whole.parts[0].parts[:-1])
-    tail = b"".join(part.encode() for part in whole.parts[1:])
-    return der.sequence(der.sequence(fields, extensions), tail)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [_deep(10), _deep(20_000), _with_extensions(1_000_000), b"\x30\x84\xff\xff\xff\xff", b""],
-    ids=["10 levels", "20,000 levels", "1,000,000 extensions", "claims 4 GiB", "nothing"],
-)
-def test_monsters_are_refused_at_once_in_both_profiles(data: bytes) -> None:
-    from jpki.certificate import Environment
-
-    jpki = Validator(TrustStore(Environment.CUSTOM), clock=lambda: AT)
-    tracemalloc.start()
-    try:
-        found = [verdict(data), jpki.validate(data)]
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert [wrong(one) for one in found] == [UNREADABLE, UNREADABLE]
-    assert peak < 2 * len(data) + 2_000_000
-
-
-def test_every_truncation_is_unreadable() -> None:
-    for size in range(len(LEAF_DER)):
-        assert wrong(verdict(LEAF_DER[:size])) == UNREADABLE, size
-
-
-def test_no_wrong_byte_is_accepted() -> None:
-    data = bytearray(LEAF_DER)
-    for place in range(len(data)):
-        data[place] ^= 0x01
-        assert verdict(bytes(data)).outcome is not Outcome.VALID, place
-        data[place] ^= 0x01
