@@ -3,7 +3,7 @@
 
 Makes those choices, one after the other; without any the first of each. Says each screen as one
 JSON line, and answers it when a line comes in. Ends with the ending and, if there is one, the
-document (base64).
+document (base64). Without a PIN: ends when nobody is at the terminal (any longer).
 """
 
 from __future__ import annotations
@@ -82,5 +82,15 @@ def _get(url: str, headers: dict[str, str]) -> bytes:
     return connection.getresponse().read()
 
 
+def until_nobody(page: str) -> None:
+    """Wait until the visit before is over: its process could still be asked."""
+    with closing(events(page, "/views", {})) as views:
+        next(view for view in views if view["access"] is None)
+
+
 if __name__ == "__main__":
-    visit(sys.argv[1].rstrip("/"), sys.argv[2], sys.argv[3:])
+    url, *rest = sys.argv[1:]
+    if rest:
+        visit(url.rstrip("/"), rest[0], rest[1:])
+    else:
+        until_nobody(url.rstrip("/"))

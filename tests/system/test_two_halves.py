@@ -35,7 +35,7 @@ from pcsc_bed import PcscBed
 from process_memory import memory
 from server_half import Tls, make_tls
 
-SUPPORT = Path(__file__).parent.parent / "support"
+VISITOR = (sys.executable, str(Path(__file__).parent.parent / "support" / "kiosk_visitor.py"))
 PIN = "1234"
 
 
@@ -79,14 +79,14 @@ class Place:
 
     def visit(self) -> Program:
         """A person who has put the card down."""
-        program = (sys.executable, str(SUPPORT / "kiosk_visitor.py"), self.page, PIN)
-        visitor = Program(self.hosts.right, self.bed, *program)
+        visitor = Program(self.hosts.right, self.bed, *VISITOR, self.page, PIN)
         self.bed.plug_in("hanako")
         return visitor
 
     def leave(self, visitor: Program) -> None:
         self.bed.let_go()
         visitor.close()
+        self.hosts.right.run(*VISITOR, self.page)  # until the terminal is done with it, too
 
     def ledger(self) -> list[tuple[str, str]]:
         """Operations and what came of them, since the town was enrolled."""
