@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 else:
     _Type = click.ParamType  # not generic in every release that we take
 
+_NARROWEST = 38  # columns of a help page
+
 GLOBAL_NAMES = ("reader", "trust", "lang", "as_json", "debug")
 
 
@@ -321,7 +323,7 @@ def label(param: click.Parameter | None) -> str:
 
 def help_page(command: click.Command, ctx: click.Context) -> str:
     """The whole help text of a command, ending with an example and the disclaimer."""
-    columns = max(60, min(ctx.terminal_width or _columns(), 100))
+    columns = max(_NARROWEST, min(ctx.terminal_width or _columns(), 100))
     key = command_key(ctx)
     lines = [f"{t('cli.usage')} {' '.join([ctx.command_path, *usage_pieces(command, ctx)])}", ""]
     lines += _indented(t(f"help.{key}"), columns)
@@ -376,7 +378,7 @@ def _indented(text: str, columns: int) -> Sequence[str]:
 def _table(rows: Iterable[tuple[str, str]], columns: int) -> list[str]:
     """Two columns, the right one wrapped; a long left side stands on its own line."""
     rows = list(rows)
-    left = min(max((texts.width(name) for name, _ in rows), default=0), 26)
+    left = min(max((texts.width(name) for name, _ in rows), default=0), 26, columns // 2 - 4)
     lines = []
     for name, words in rows:
         body = texts.wrap(words, columns - left - 4)

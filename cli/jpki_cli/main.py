@@ -24,7 +24,10 @@ from jpki_cli.tree import TREE
 def _welcome(ctx: click.Context) -> None:
     """``jpki`` alone shows a newcomer what to do first."""
     if ctx.invoked_subcommand is None:
-        ctx.obj.app.write(f"{texts.t('cli.welcome')}\n\n{texts.t('cli.disclaimer')}\n")
+        screen = ctx.obj.screen()
+        screen.listed(texts.t("cli.welcome").split("\n"))
+        screen.line()
+        screen.paragraph(texts.t("cli.disclaimer"))
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

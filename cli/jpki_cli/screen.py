@@ -65,6 +65,25 @@ class Screen:
         with self._app.writing(self._app.out):
             self._console.print(text, soft_wrap=True)
 
+    def listed(self, lines: Sequence[str]) -> None:
+        """Lines like ``  command      what it does``; if one is too long, that goes below."""
+        width = texts.terminal_columns() - 1
+        if not self._app.out.isatty() or max(map(texts.width, lines)) <= width:
+            for line in lines:
+                self.line(line)
+            return
+        for line in lines:
+            indent = len(line) - len(line.lstrip())
+            command, _, words = line.strip().partition("  ") if indent else ("", "", line)
+            if indent > _BELOW:  # goes on from the line before
+                command, words = "", command
+            if command:
+                self.line(" " * indent + command)
+            margin = " " * (_BELOW if indent else 0)
+            if words.strip() or not line:
+                for folded in texts.wrap(words.strip(), width - len(margin)):
+                    self.line(margin + folded)
+
     def paragraph(self, text: str) -> None:
         """Words folded at the width of the terminal."""
         for line in texts.wrap(text, self.columns):
@@ -72,8 +91,8 @@ class Screen:
 
     @property
     def columns(self) -> int:
-        """Width of the terminal (columns), 40 to 100."""
-        return max(40, min(texts.terminal_columns() - 1, 100))
+        """Width of the terminal (columns), 20 to 100."""
+        return max(20, min(texts.terminal_columns() - 1, 100))
 
     def table(self, rows: Iterable[Sequence[Part]], *, indent: int = 2, gap: int = 3) -> None:
         """Rows in aligned columns; on a terminal the last one is folded below itself."""
@@ -91,6 +110,24 @@ class Screen:
                 parts += [cell] if last else [cell, fill]
             self._row(parts)
 
+    def _flow(self, parts: Sequence[Part], width: int) -> None:
+        """Cells and gaps in one line, and from the first cell that does not fit in further."""
+        line: list[Part] = []
+        taken = 0
+        for part in parts:
+            plain = _plain(part)
+            if plain.strip() and taken + texts.width(plain) > width and taken > _BELOW:
+                self.line(*line)
+                line, taken = [" " * _BELOW], _BELOW
+            *folded, rest = texts.wrap(plain, width - _BELOW) if plain.strip() else [plain]
+            style = "" if isinstance(part, str) else part[1]
+            for words in folded:
+                self.line(*line, (words, style))
+                line, taken = [" " * _BELOW], _BELOW
+            line.append((rest, style))
+            taken += texts.width(rest)
+        self.line(*line)
+
     def _shown(self, part: Part) -> Part:
         """As wide as it comes out: an escaped character takes six columns."""
         shown = self._app.shown(_plain(part))
@@ -107,7 +144,7 @@ class Screen:
         style = "" if isinstance(last, str) else last[1]
         margin = taken
         if width - taken < _NARROWEST:  # below the others, not beside them
-            self.line(*before[:-1])  # without the gap
+            self._flow(before[:-1], width)  # without the gap
             before, margin = [" " * _BELOW], _BELOW
         for words in texts.wrap(_plain(last), width - margin):
             self.line(*before, (words, style))

@@ -97,17 +97,15 @@ def wrap(text: str, columns: int) -> list[str]:
     """Lines of at most ``columns``; words stay whole, wide characters may part anywhere."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        line = ""
+        line: list[str] = []
         for piece in _pieces(paragraph):
-            if (
-                line
-                and width(line) + width(piece.rstrip()) > columns
-                and piece[0] not in "、。」）"
-            ):
-                lines.append(line.rstrip())
-                line = ""
-            line += piece if line else piece.lstrip() if lines else piece
-        lines.append(line.rstrip())
+            if line and width("".join(line)) + width(piece.rstrip()) > columns:
+                # What no line begins with takes the character before it along.
+                along = [line.pop()] if piece[0] in _NEVER_FIRST and len(line) > 1 else []
+                lines.append("".join(line).rstrip())
+                line = along
+            line.append(piece if line or not lines else piece.lstrip())
+        lines.append("".join(line).rstrip())
     return lines
 
 

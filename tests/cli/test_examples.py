@@ -135,7 +135,7 @@ STORIES: dict[str, tuple[Run, ...]] = {
             "--document reminder-2026-11 --trust test"
         ),
         Run(
-            f"jpki map consent withdraw {STORE} --policy city-id --actor web-1 "
+            f"jpki map consent withdraw {STORE} --policy city-id --key sign --actor web-1 "
             "--reader virtual:hanako --trust test",
             (SIGN,),
         ),

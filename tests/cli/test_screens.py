@@ -164,3 +164,27 @@ def test_where_no_photo_can_be_drawn_it_is_said(
     assert HALF_BLOCK not in shown
     assert "--out" in shown
     assert "240" in shown
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (40, ()),
+        (80, ()),
+        (40, ("--help",)),
+        (40, ("card", "check", "--help")),
+        (40, ("pin", "status")),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_no_word_is_parted_by_a_narrow_terminal(
+    columns: int, words: tuple[str, ...], lang: str
+) -> None:
+    """Commands to copy stay in one line, whatever its length."""
+    shown = COLOUR.sub("", on_terminal(columns, *words, "--lang", lang))
+    long = [line for line in shown.splitlines() if texts.width(line) >= columns]
+    words_alone = [line for line in long if line.isascii() and " " not in line.strip()]
+    to_copy = [line for line in long if line.strip().startswith(("jpki ", "TEST CARD"))]
+    assert {*words_alone, *to_copy} == set(long)
+    whole = piped(*words, "--lang", lang)
+    assert "".join(shown.split()) == "".join(whole.split())
