@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.card import Card
+from jpki.certificate.kinds import Environment
 from jpki.errors import ConfigurationError, MissingExtraError
 from jpki.kiosk.serving import served
 from jpki.kiosk.shelter.keeping import Told, kept, nobody
@@ -174,9 +175,10 @@ def demand_extra() -> None:
 
 
 @contextmanager
-def _opened(uri: str) -> Iterator[Card]:
+def _opened(uri: str, settings: Mapping[str, Any]) -> Iterator[Card]:
+    trust = settings.get("trust", Environment.PRODUCTION)
     # As long as it takes a card to be put down properly; a ``vpcd:`` card has to dial in.
-    with open_card(uri, wait=5.0).card as card:
+    with open_card(uri, wait=5.0, trust=trust).card as card:
         yield card
 
 

@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE: Final = 1.5  # seconds in which the card may be let go of
 HOST: Final = "127.0.0.1"
 
-Opener = Callable[[str], AbstractContextManager[Card]]
-"""Opens the card behind a URI."""
+Opener = Callable[[str, Mapping[str, Any]], AbstractContextManager[Card]]
+"""Opens the card behind a URI, for a terminal with these settings."""
 Flows = Callable[[Mapping[str, Any]], Mapping[str, Flow]]
 """Makes the flows of a terminal from its settings, by id."""
 
@@ -39,7 +39,7 @@ def run(opener: Opener, flows: Flows, source: IO[bytes], sink: IO[bytes]) -> Non
     """Serve one presentation; does not return, but ends the process.
 
     ``source``, ``sink``: the pipe to the terminal. Settings: ``origin`` of the page,
-    ``ahead`` (seconds a demonstration's clock was moved), and what ``flows`` reads.
+    ``ahead`` (seconds a demonstration's clock was moved), and what ``flows`` and ``opener`` read.
     """
     worker = _Worker(opener, source, sink)
     try:
@@ -56,13 +56,14 @@ class _Worker:
         self._sink = sink
         self._over = threading.Event()
         self._desk = PageDesk(self._tell)
+        self._settings: Mapping[str, Any] = {}
         self._flows: Mapping[str, Flow] = {}
         self._pages: PresentationPages | None = None
         self._ahead = timedelta(0)
 
     def prepare(self, flows: Flows) -> None:
         """Read the settings, load everything, serve the page's port."""
-        settings = self._read()
+        settings = self._settings = self._read()
         self._flows = flows(settings)
         self._ahead = timedelta(seconds=settings.get("ahead", 0))
         self._pages = PresentationPages(self._desk, settings["origin"])
@@ -81,7 +82,7 @@ class _Worker:
 
     def _visit(self, uri: str) -> Ending:
         try:
-            with self._opener(uri) as card:
+            with self._opener(uri, self._settings) as card:
                 flow = self._choose()
                 return flow.run(Visit(card, self._desk, self._now))
         except Exception as error:
