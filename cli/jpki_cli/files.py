@@ -14,11 +14,17 @@ from jpki_cli.clicks import UsageFault
 
 
 def check_target(path: Path, *, force: bool) -> None:
-    """Refuse a place we could not write to, before a card is opened or a PIN is spent."""
+    """Refuse a place we could not write to, before a card is opened or a PIN is spent.
+
+    Raises UsageFault, and InputFileError without permission.
+    """
     if path.is_dir() or not path.parent.is_dir():
         raise UsageFault("usage_out_place", path=str(path))
     if path.exists() and not force:
         raise UsageFault("usage_out_exists", path=str(path))
+    with written(path):
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError
 
 
 def write_whole(path: Path, data: bytes, *, private: bool, force: bool) -> None:

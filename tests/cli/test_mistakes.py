@@ -87,3 +87,26 @@ def test_no_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch, lang: str, told: s
     done = cli("card", "info", "--reader", "pcsc:", "--lang", lang)
     assert done.code == 3
     assert told in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "pin"),
+    [
+        ("sign {}/text --as cms", "ABC123"),
+        ("card read photo --out {}", "537686677188"),
+        ("card check --with text --report {}/report.html", "1234"),
+        ("cert export sign --out {}/sign.pem", "ABC123"),
+    ],
+)
+def test_a_folder_that_takes_nothing_is_found_out_before_the_pin(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, pin: str
+) -> None:
+    """``access`` answers what it would to a user who may not write there."""
+    (tmp_path / "text").write_text("some words\n")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with CardFactory() as factory:
+        plugged = factory("hanako")
+        given = words.format(tmp_path).split()
+        done = cli(*given, "--reader", plugged.uri, "--json", pins=[pin])
+        assert (done.code, done.json["code"]) == (1, "output_file")
+        assert plugged.apdus == 0
