@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,6 +106,26 @@ def test_an_answer_counts_once(place: Town, half: HttpServerHalf) -> None:
     assert half.present(RESIDENCE, response).outcome is Outcome.RESOLVED
     again = half.present(RESIDENCE, response)
     assert (again.outcome, again.reason) == (Outcome.REFUSED, "challenge_used")
+
+
+def test_many_answers_at_once_each_get_their_own(place: Town, half: HttpServerHalf) -> None:
+    stranger = holder()
+    responses = [
+        (who, who.answer(half.challenge(RESIDENCE)).response)
+        for who in (place.holder, stranger) * 8
+    ]
+    with ThreadPoolExecutor(16) as pool:
+        asked = [(who, pool.submit(half.present, RESIDENCE, each)) for who, each in responses]
+    for who, each in asked:
+        wanted = Outcome.RESOLVED if who is place.holder else Outcome.UNREGISTERED
+        assert each.result().outcome is wanted
+    assert place.bench.map.verify_ledger().intact
+
+
+def test_keys_that_another_process_rotated_meanwhile(place: Town, half: HttpServerHalf) -> None:
+    other = place.bench.again()
+    other.rotate("konbini")
+    assert present(half, place.holder).outcome is Outcome.RESOLVED
 
 
 def test_an_answer_for_one_purpose_serves_no_other(place: Town, half: HttpServerHalf) -> None:
