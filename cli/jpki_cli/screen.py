@@ -34,7 +34,7 @@ class Screen:
     def __init__(self, app: App) -> None:
         self._app = app
         self._console: Any = None
-        if app.out.isatty() and "NO_COLOR" not in app.env and app.env.get("TERM") != "dumb":
+        if app.out.isatty() and not app.env.get("NO_COLOR") and app.env.get("TERM") != "dumb":
             from rich.console import Console
 
             self._console = Console(file=app.out, highlight=False, markup=False, emoji=False)

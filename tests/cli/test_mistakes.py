@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_a_folder_that_takes_nothing_is_found_out_before_the_pin(
 ) -> None:
     """``access`` answers what it would to a user who may not write there."""
     (tmp_path / "text").write_text("some words\n")
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
     with CardFactory() as factory:
         plugged = factory("hanako")
         given = words.format(tmp_path).split()
