@@ -154,6 +154,13 @@ def only(node: Node, tag: int) -> Node:
     return inner
 
 
+def sequences(node: Node) -> Iterator[Node]:
+    """Every TLV inside ``node``; each has to be a SEQUENCE. Raises DerError."""
+    reader = node.reader()
+    while reader.peek() is not None:
+        yield reader.next(SEQUENCE)
+
+
 def integer(node: Node) -> int:
     """A minimal INTEGER or ENUMERATED."""
     _check_integer(node.value, node.start)

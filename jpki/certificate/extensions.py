@@ -145,7 +145,7 @@ def basic_constraints(value: bytes) -> BasicConstraints:
 def policies(value: bytes) -> tuple[str, ...]:
     """Policy OIDs, in order; the same one twice is refused."""
     found: list[str] = []
-    for item in der.whole(value).reader().rest():
+    for item in der.sequences(der.whole(value)):
         reader = item.reader()
         found.append(der.oid(reader.next(der.OBJECT_ID)))
         reader.optional(der.SEQUENCE)
@@ -192,7 +192,7 @@ def full_name(point: der.Node) -> tuple[bytes, ...]:
 def ocsp_urls(value: bytes) -> tuple[str, ...]:
     """OCSP addresses of AuthorityInfoAccess. Strings only: nothing here asks them."""
     found: list[str] = []
-    for item in der.whole(value).reader().rest():
+    for item in der.sequences(der.whole(value)):
         reader = item.reader()
         method = der.oid(reader.next(der.OBJECT_ID))
         place = reader.next()

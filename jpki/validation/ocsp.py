@@ -146,7 +146,7 @@ def _basic(data: bytes) -> BasicAnswer:
         raise der.DerError("version", tbs.start)
     name, key_hash = _responder(reader.next())
     produced_at = der.time(reader.next(), generalized_only=True)
-    singles = tuple(_single(node) for node in reader.next(der.SEQUENCE).reader().rest())
+    singles = tuple(_single(node) for node in der.sequences(reader.next(der.SEQUENCE)))
     found = _extensions(reader.optional(0xA1))
     reader.done()
     if not 0 < len(singles) <= _MAX_ANSWERS:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from jpki.certificate import der, extensions
+from jpki.certificate.encode import tlv
 from jpki.certificate.extensions import AuthorityKeyId, BasicConstraints, Extension
 from jpki.certificate.names import parse_name
 from jpki.errors import CertificateError
@@ -44,6 +45,15 @@ _STRUCTURED: Final = frozenset(
         POLICY_MAPPINGS,
         SUBJECT_INFO,
         FRESHEST,
+    }
+)
+# Attributes that are text [RFC5280 4.1.2.4]: common name to title, those of a person's name,
+# pseudonym, domain component, address of electronic mail.
+_TEXTS: Final = frozenset(
+    {
+        *(f"2.5.4.{arc}" for arc in (3, 4, 5, 6, 7, 8, 10, 11, 12, 42, 43, 44, 46, 65)),
+        "0.9.2342.19200300.100.1.25",
+        "1.2.840.113549.1.9.1",
     }
 )
 _T = TypeVar("_T")
@@ -173,13 +183,24 @@ def _fields(tbs: der.Node) -> _Fields:
         raise der.DerError("serial", serial.start)
     if not issuer.value:
         raise der.DerError("empty_issuer", issuer.start)
-    parse_name(issuer.raw)
-    parse_name(subject.raw)
+    for part in unique:
+        if part is not None:
+            der.check_strict(tlv(der.BIT_STRING, part.value))
+    check_name(issuer.raw)
+    check_name(subject.raw)
     found: Mapping[str, Extension] = {}
     if wrapped is not None:
         inside = der.only(wrapped, der.SEQUENCE)
         found = extensions.read_extensions(inside, structured=_STRUCTURED)
     return _Fields(version, serial, algorithm, issuer, validity, subject, spki, found)
+
+
+def check_name(data: bytes) -> None:
+    """Refuses what is no Name, or says in one of its common parts what is no text: DerError."""
+    for rdn in parse_name(data).rdns:
+        for attribute in rdn:
+            if attribute.oid in _TEXTS and attribute.text is None:
+                raise der.DerError("bad_name", 0)
 
 
 def _version(node: der.Node | None) -> int:

@@ -93,7 +93,7 @@ class _Limits:
 def _subtrees(node: der.Node) -> _Subtrees:
     """GeneralSubtrees by form. Raises DerError for none, and for minimum and maximum."""
     found: _Subtrees = {}
-    for item in node.reader().rest():
+    for item in der.sequences(node):
         reader = item.reader()
         base = reader.next()
         reader.done()

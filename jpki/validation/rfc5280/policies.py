@@ -49,7 +49,7 @@ def policies_fault(certificate: AnyCertificate) -> str | None:
 def _qualifiers(value: bytes) -> set[str]:
     """The kinds of qualifiers of certificatePolicies. Raises DerError."""
     found: set[str] = set()
-    for policy in der.whole(value).reader().rest():
+    for policy in der.sequences(der.whole(value)):
         reader = policy.reader()
         reader.next(der.OBJECT_ID)
         listed = reader.optional(der.SEQUENCE)
@@ -61,7 +61,7 @@ def _qualifiers(value: bytes) -> set[str]:
 def _kinds(listed: der.Node) -> set[str]:
     """The kind of each qualifier of one policy; there has to be one. Raises DerError."""
     found: set[str] = set()
-    for qualifier in listed.reader().rest():
+    for qualifier in der.sequences(listed):
         reader = qualifier.reader()
         found.add(der.oid(reader.next()))
         reader.next()
@@ -73,7 +73,7 @@ def _kinds(listed: der.Node) -> set[str]:
 
 def _check_mappings(value: bytes) -> None:
     """Pairs of policies, one at least."""
-    pairs = list(der.whole(value).reader().rest())
+    pairs = list(der.sequences(der.whole(value)))
     if not pairs:
         raise der.DerError("empty", 0)
     for pair in pairs:

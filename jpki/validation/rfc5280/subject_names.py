@@ -13,8 +13,9 @@ from collections.abc import Hashable, Iterator
 from typing import Final
 
 from jpki.certificate import der, extensions
+from jpki.certificate.encode import tlv
 from jpki.certificate.names import parse_name
-from jpki.validation.rfc5280.certificate import AnyCertificate
+from jpki.validation.rfc5280.certificate import AnyCertificate, check_name
 from jpki.validation.rfc5280.points import directory_key
 
 # Tags of GeneralName. Of the four that have no subtrees here, one is never inside.
@@ -53,12 +54,13 @@ def names_well_formed(certificate: AnyCertificate) -> bool:
         return True
     try:
         names = alternative_names(certificate)
+        return bool(names) and all(map(_well_formed, names))
     except der.DerError:
         return False
-    return bool(names) and all(map(_well_formed, names))
 
 
 def _well_formed(name: der.Node) -> bool:
+    """Whether it is of its form; DerError says no, too."""
     match name.tag:
         case 0x82:
             return is_host(_text(name).lower().removeprefix("*."))
@@ -69,7 +71,11 @@ def _well_formed(name: der.Node) -> bool:
         case 0x87:
             return len(name.value) in (4, 16)
         case 0xA4:
-            return isinstance(directory_key(name.value), tuple)
+            check_name(name.value)
+            return True
+        case 0x88:
+            der.oid(der.whole(tlv(der.OBJECT_ID, name.value), der.OBJECT_ID))
+            return True
         case _:
             return name.tag in _FORMS
 
