@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from cryptography import x509
 
-from der_edit import decode
+from der_edit import Item, decode, resigned
 from general_checks import path_check
 from general_pki import (
     AT,
@@ -93,6 +93,56 @@ def test_monsters_are_refused_at_once_in_both_profiles(data: bytes) -> None:
         tracemalloc.stop()
     assert [_first(one) for one in found] == [UNREADABLE, UNREADABLE]
     assert peak < 2 * len(data) + 2_000_000
+
+
+def _tagged(place: tuple[int, ...], tag: int) -> bytes:
+    """The leaf with another tag at a place of its signed part, signed anew."""
+
+    def edit(whole: Item) -> None:
+        item = whole.parts[0]
+        for step in place:
+            item = item.parts[step]
+        item.tag = tag
+
+    return resigned(LEAF_DER, MIDDLE, edit)
+
+
+# Places in the signed part: its fields, and into them.
+SERIAL, ISSUER_NAME, DATES, SUBJECT_NAME, KEY, EXTENSIONS = (1,), (3,), (4,), (5,), (6,), (7,)
+COMMON_NAME = (5, 0, 0, 1)
+WRONG_TAGS = [
+    # As a unique identifier, extensions would go unread [RFC5280 4.1.2.8].
+    *((EXTENSIONS, tag) for tag in (0x81, 0x82, 0xA1, 0xA2, 0xA4)),
+    # A common name is text [RFC5280 4.1.2.4].
+    *((COMMON_NAME, tag) for tag in (0x02, 0x04, 0x06, 0x17, 0x80, 0x87)),
+    *((place, 0x31) for place in (ISSUER_NAME, DATES, SUBJECT_NAME, KEY)),
+    *((place, 0x30) for place in ((5, 0), (7, 0, 0, 2))),
+    *((SERIAL, tag) for tag in (0x0A, 0x82)),
+]
+
+
+@pytest.mark.parametrize(("place", "tag"), WRONG_TAGS)
+def test_a_wrong_tag_is_unreadable(place: tuple[int, ...], tag: int) -> None:
+    """[OpenSSL] cannot read them either."""
+    assert _first(_general().validate(_tagged(place, tag))) == UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("oid", "content"),
+    [
+        ("2.5.29.32", "3006a10406022a03"),  # a policy that is no SEQUENCE
+        ("2.5.29.33", "300aa10806022a0306022a04"),
+        ("2.5.29.30", "300ea00c870a8208612e6578616d706c"),
+        ("2.5.29.17", "30028800"),  # a registered number without a number
+        ("2.5.29.17", "3012a410300e310c300a06035504038003616263"),  # a name that is no text
+    ],
+)
+def test_items_have_their_own_tag(oid: str, content: str) -> None:
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), bytes.fromhex(content))
+    above = certificate(
+        "Middle", "Root", MIDDLE, ROOT, (*AUTHORITY, (extension, oid == "2.5.29.30")), serial=2
+    )
+    assert path_check(LEAF_DER, above).outcome is Outcome.INVALID
 
 
 def test_every_truncation_is_unreadable() -> None:
