@@ -187,6 +187,7 @@ def _mailbox(text: str) -> tuple[str, str] | None:
 
 
 def _directory(name: der.Node) -> tuple[object, ...]:
+    check_name(name.raw)
     key = directory_key(name.raw)
     if not isinstance(key, tuple):
         raise der.DerError("bad_name", name.start)

@@ -133,6 +133,7 @@ def test_a_wrong_tag_is_unreadable(place: tuple[int, ...], tag: int) -> None:
         ("2.5.29.32", "3006a10406022a03"),  # a policy that is no SEQUENCE
         ("2.5.29.33", "300aa10806022a0306022a04"),
         ("2.5.29.30", "300ea00c870a8208612e6578616d706c"),
+        ("2.5.29.30", "3016a0143012a410300e310c300a06035504038003616263"),
         ("2.5.29.17", "30028800"),  # a registered number without a number
         ("2.5.29.17", "3012a410300e310c300a06035504038003616263"),  # a name that is no text
     ],

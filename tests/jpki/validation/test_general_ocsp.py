@@ -78,6 +78,10 @@ def _good_and_revoked(order: int) -> bytes:
     return resigned_answer(good, MIDDLE, both)
 
 
+def _status_tag(whole: Item) -> None:
+    whole.parts[0].parts[2].parts[0].tag = 0xA0
+
+
 OCSP_GOOD = answer(LEAF_DER, MIDDLE_DER, MIDDLE)
 ANSWERS = [
     ("good, and the certificate names no responder", OCSP_GOOD, ("valid", "ocsp_good")),
@@ -101,6 +105,11 @@ ANSWERS = [
         "critical in a status",
         resigned_answer(OCSP_GOOD, MIDDLE, _critical("single")),
         ("cannot_tell", "ocsp_critical_extension"),
+    ),
+    (
+        "a status that is no SEQUENCE",
+        resigned_answer(OCSP_GOOD, MIDDLE, _status_tag),
+        ("cannot_tell", "ocsp_malformed"),
     ),
     ("good and revoked", _good_and_revoked(1), ("invalid", "revoked")),
     ("revoked and good", _good_and_revoked(-1), ("invalid", "revoked")),
