@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jpki.card import Card
 from jpki.certificate.kinds import Environment
 from jpki.errors import ConfigurationError, MissingExtraError
-from jpki.kiosk.serving import served
+from jpki.kiosk.serving import served, taking_turns
 from jpki.kiosk.shelter.keeping import Told, kept, nobody
 from jpki.mapping.ledger import now_utc
 from jpki.open import open_card
@@ -140,7 +140,11 @@ def serve_half(
 
     names = {token_digest(token): name for token, name in terminals.items()}
     app = server_app(half_of, Terminals(names), more)
-    with listening(*address) as listener, served(app, listener, tls=tls, most=500) as thread:
+    with (
+        taking_turns(),
+        listening(*address) as listener,
+        served(app, listener, tls=tls, most=500) as thread,
+    ):
         scheme = "http" if tls is None else "https"
         ready(f"{scheme}://{address[0]}:{listener.getsockname()[1]}")
         thread.join()

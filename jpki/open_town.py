@@ -142,6 +142,9 @@ class _BehindLine:
         """None: the line may take its time."""
         return None
 
+    def present_begun(self, errand: Errand, response: Response) -> None:
+        """None: the line may take its time."""
+
     def present(self, errand: Errand, response: Response) -> Answer:
         """As the Protocol has it."""
         self._town.cross_line()

@@ -112,7 +112,6 @@ class ChallengeStock:
 
 def _written(connection: Connection, order: Order, now: datetime, count: int) -> list[Challenge]:
     challenges.purge(connection, now)
-    return [
-        challenges.issue(connection, order.aim, origin=order.origin, now=now, ttl=order.ttl)
-        for _ in range(count)
-    ]
+    return challenges.issue_many(
+        connection, order.aim, count, origin=order.origin, now=now, ttl=order.ttl
+    )

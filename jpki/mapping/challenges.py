@@ -4,14 +4,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
+from sqlalchemy.sql.expression import Executable
 
+from jpki.mapping.errors import ConflictError
 from jpki.mapping.policy import Operation
-from jpki.mapping.store.prepared import Prepared
+from jpki.mapping.store.prepared import (
+    Prepared,
+    PreparedForMany,
+    numbered,
+    padded,
+    portions,
+)
 from jpki.mapping.store.schema import CHALLENGE
 from jpki.mapping.times import micros
 from jpki.verifying.challenge import Challenge, new_challenge
@@ -36,33 +45,38 @@ class Aim:
         return f"{text} ({self.detail})" if self.detail else text
 
 
-_ISSUE: Final = Prepared(
-    insert(CHALLENGE).values(
-        {
-            name: bindparam(name)
-            for name in (
-                "id", "digest", "service", "purpose", "operation", "detail", "issued_at",
-                "expires_at",
-            )
-        }
-    )
+_COLUMNS: Final = (
+    "id", "digest", "service", "purpose", "operation", "detail", "issued_at", "expires_at",
 )  # fmt: skip
+_ISSUE: Final = PreparedForMany(
+    lambda count: insert(CHALLENGE).values(
+        [{name: bindparam(f"{name}_{n}") for name in _COLUMNS} for n in range(count)]
+    )
+)
 
 
 def issue(
     connection: Connection, aim: Aim, *, origin: str, now: datetime, ttl: timedelta = TTL
 ) -> Challenge:
     """A fresh challenge, written down. Raises ChallengeError for an origin that cannot be."""
-    challenge = new_challenge(origin, aim.text(), ttl=ttl, now=now)
-    _ISSUE.run(
-        connection,
-        {
-            "id": challenge.id, "digest": _digest(challenge), "service": aim.service,
-            "purpose": aim.purpose, "operation": aim.operation.value, "detail": aim.detail,
-            "issued_at": micros(challenge.issued_at), "expires_at": micros(challenge.expires_at),
-        },
-    )  # fmt: skip
-    return challenge
+    return issue_many(connection, aim, 1, origin=origin, now=now, ttl=ttl)[0]
+
+
+def issue_many(
+    connection: Connection, aim: Aim, count: int, *, origin: str, now: datetime, ttl: timedelta
+) -> list[Challenge]:
+    """As :func:`issue`, so many at once."""
+    made = [new_challenge(origin, aim.text(), ttl=ttl, now=now) for _ in range(count)]
+    for portion in portions(made):
+        values: dict[str, object] = {}
+        for place, challenge in enumerate(portion):
+            row = (
+                challenge.id, _digest(challenge), aim.service, aim.purpose, aim.operation.value,
+                aim.detail, micros(challenge.issued_at), micros(challenge.expires_at),
+            )  # fmt: skip
+            values.update(zip((f"{name}_{place}" for name in _COLUMNS), row, strict=True))
+        _ISSUE.of_size(len(portion)).run(connection, values)
+    return made
 
 
 _USE: Final = Prepared(
@@ -101,6 +115,56 @@ def consume(connection: Connection, challenge: Challenge, aim: Aim, now: datetim
     if used.rowcount == 1:
         return None
     row = connection.execute(select(CHALLENGE).where(CHALLENGE.c.id == challenge.id)).one_or_none()
+    return _fault(row, digest, aim, at) or "challenge_other_purpose"
+
+
+def _any_of(count: int) -> Any:
+    return CHALLENGE.c.id.in_([bindparam(f"id_{n}") for n in range(count)])
+
+
+def _looked_at(count: int) -> Executable:
+    return select(CHALLENGE).where(_any_of(count)).order_by(CHALLENGE.c.id).with_for_update()
+
+
+def _used_up(count: int) -> Executable:
+    unused = CHALLENGE.c.consumed_at.is_(None)
+    return update(CHALLENGE).where(_any_of(count), unused).values(consumed_at=bindparam("at_"))
+
+
+_LOOK: Final = PreparedForMany(_looked_at)
+_USE_ALL: Final = PreparedForMany(_used_up)
+
+
+def consume_all(
+    connection: Connection, presented: Sequence[tuple[Challenge, Aim]], now: datetime
+) -> list[str]:
+    """As :func:`consume` for each, in this order; empty where that says None.
+
+    Raises ConflictError when another writer came in between.
+    """
+    at = micros(now)
+    wanted = padded([challenge.id for challenge, _ in presented])
+    found = _LOOK.of_size(len(wanted)).run(connection, numbered("id", wanted))
+    rows = {row.id: row for row in found}
+    reasons: list[str] = []
+    used: dict[str, None] = {}
+    for challenge, aim in presented:
+        reason = _fault(rows.get(challenge.id), _digest(challenge), aim, at)
+        if not reason and challenge.id in used:
+            reason = "challenge_used"
+        if not reason:
+            used[challenge.id] = None
+        reasons.append(reason)
+    if used:
+        ids = padded(list(used))
+        done = _USE_ALL.of_size(len(ids)).run(connection, {**numbered("id", ids), "at_": at})
+        if done.rowcount != len(used):
+            raise ConflictError()
+    return reasons
+
+
+def _fault(row: Any, digest: bytes, aim: Aim, at: int) -> str:
+    """Why a challenge cannot be used, or nothing."""
     if row is None:
         return "challenge_foreign"
     if bytes(row.digest) != digest:
@@ -109,7 +173,10 @@ def consume(connection: Connection, challenge: Challenge, aim: Aim, now: datetim
         return "challenge_used"
     if not row.issued_at <= at < row.expires_at:
         return "challenge_expired"
-    return "challenge_other_purpose"
+    meant = (aim.service, aim.purpose, aim.operation.value, aim.detail)
+    if (row.service, row.purpose, row.operation, row.detail) != meant:
+        return "challenge_other_purpose"
+    return ""
 
 
 _OLD: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Final
 
 from jpki.mapping.number_use import NUMBER_CONDITIONS, uses_number, without_ground
@@ -29,7 +29,7 @@ class DecisionOutcome(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """Every step that was weighed, prohibitions first, then the conditions in their order.
 
@@ -41,7 +41,7 @@ class Decision:
     service: str | None
     purpose: str | None
 
-    @property
+    @cached_property
     def outcome(self) -> DecisionOutcome:
         seen = {step.outcome for step in self.steps}
         if StepOutcome.FAILED in seen or StepOutcome.PASSED not in seen:
@@ -55,7 +55,7 @@ class Decision:
         """Whether it may be done now. Conditional is no."""
         return self.outcome is DecisionOutcome.ALLOWED
 
-    @property
+    @cached_property
     def decisive(self) -> Step:
         """The first step that refused, else the first that needs something, else the ground."""
         for outcome in (StepOutcome.FAILED, StepOutcome.NEEDED):

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from jpki.mapping.chain import GENESIS, HEAD, Fault, digest_of, ending, walk
 from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.errors import ClockError, LedgerDamagedError
 from jpki.mapping.keys import KeyRing
-from jpki.mapping.store.prepared import Prepared
+from jpki.mapping.store.prepared import Prepared, PreparedForMany, portions
 from jpki.mapping.store.schema import CHECKPOINT, HASHED, LEDGER, LEDGER_HEAD, LEDGER_PERSON
 from jpki.mapping.times import from_micros, micros
 
@@ -93,6 +93,27 @@ _WRITE_AT_ONCE: Final = (
 )
 
 
+def _rows_of(table: Table) -> PreparedForMany:
+    """Rows put into ``table``; the parameters are as above, with the number of the row."""
+    return PreparedForMany(
+        lambda count: insert(table).values(
+            [{c.name: bindparam(f"{c.name}_{n}") for c in table.columns} for n in range(count)]
+        )
+    )
+
+
+_ADD_MANY: Final = tuple((table, _rows_of(table)) for table in (LEDGER, LEDGER_PERSON))
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Where the chain stands: the last entry's number, time (µs) and hash."""
+
+    seq: int
+    at: int
+    hash: bytes
+
+
 class Ledger:
     """Writes and checks the ledger of one map, inside the caller's transactions."""
 
@@ -119,32 +140,57 @@ class Ledger:
         written for everybody. From here to the end of the transaction other writers wait.
         Raises ClockError when ``now`` is before the last entry, LedgerDamagedError.
         """
+        return self.append_all(connection, [(entry, handle)], now=now)[0]
+
+    def append_all(
+        self,
+        connection: Connection,
+        entries: Sequence[tuple[Entry, bytes | None]],
+        *,
+        now: datetime,
+    ) -> list[str]:
+        """As :meth:`append` for each entry and its handle, in this order."""
+        last = self._last(connection)
+        time = micros(now)
+        if time < last.at - SKEW:
+            raise ClockError(behind=(last.at - time) // 1_000_000)
+        rows = []
+        for entry, handle in entries:
+            row, last = _next_row(last, entry, max(time, last.at), handle)
+            rows.append(row)
+        self._write(connection, rows, self._seal(last.seq, last.at, last.hash))
+        for row in rows:
+            if row["seq"] % EVERY == 0:
+                self._write_checkpoint(connection, row["seq"], row["at"], row["hash"])
+        return [row["ledger_id"] for row in rows]
+
+    def _last(self, connection: Connection) -> _Link:
+        """The end of the chain, locked. Raises LedgerDamagedError."""
         head = _HEAD_LOCKED.run(connection, {}).one_or_none()
         if head is None:
             raise LedgerDamagedError(reason="no_head")
-        seq, at, last = int(head.seq), int(head.at), bytes(head.hash)
         self._check_seal(head)
-        time = micros(now)
-        if time < at - SKEW:
-            raise ClockError(behind=(at - time) // 1_000_000)
-        time, seq = max(time, at), seq + 1
-        ledger_id = secrets.token_hex(16)
-        values = _columns(entry, seq, ledger_id, time)
-        digest = digest_of(last, values)
-        row = {
-            **dict(zip(_NAMES, values, strict=True)),
-            "prev_hash_": last,
-            "hash_": digest,
-            "seal_": self._seal(seq, time, digest),
-            "handle_": handle or secrets.token_bytes(16),
-        }
-        at_once = connection.dialect.name == "postgresql"
-        for statement in _WRITE_AT_ONCE if at_once else _WRITE:
-            moved = statement.run(connection, row)
-        assert moved.rowcount == 1
-        if seq % EVERY == 0:
-            self._write_checkpoint(connection, seq, time, digest)
-        return ledger_id
+        return _Link(int(head.seq), int(head.at), bytes(head.hash))
+
+    def _write(self, connection: Connection, rows: list[dict[str, Any]], seal: bytes) -> None:
+        moved = {f"{name}_": value for name, value in rows[-1].items()} | {"seal_": seal}
+        if len(rows) > 1:
+            for portion in portions(rows):
+                for table, statement in _ADD_MANY:
+                    values = {
+                        f"{column.name}_{n}": row[column.name]
+                        for n, row in enumerate(portion)
+                        for column in table.columns
+                    }
+                    statement.of_size(len(portion)).run(connection, values)
+            statements = _WRITE[-1:]
+        elif connection.dialect.name == "postgresql":
+            statements = _WRITE_AT_ONCE
+        else:
+            statements = _WRITE
+        for each in statements:
+            done = each.run(connection, moved)
+        assert done.rowcount == 1
 
     def checkpoint(self, connection: Connection, now: datetime) -> Checkpoint:
         """Sign where the chain stands; one is made for each length of the chain, once."""
@@ -224,10 +270,21 @@ class Ledger:
         return self._keys.seal_head(b"%d %d " % (seq, at) + digest)
 
 
-_NAMES: Final = tuple(f"{name}_" for name in HASHED)
 _TEXTS: Final = tuple(n for n in HASHED if n not in ("seq", "ledger_id", "at", "status_at"))
 _TEXTS_OF: Final = attrgetter(*_TEXTS)
 _STATUS: Final = _TEXTS.index("status") + 1  # status_at stands behind it
+
+
+def _next_row(
+    last: _Link, entry: Entry, at: int, handle: bytes | None
+) -> tuple[dict[str, Any], _Link]:
+    """The row that follows, with whom it is about, and where the chain stands then."""
+    seq = last.seq + 1
+    values = _columns(entry, seq, secrets.token_hex(16), at)
+    digest = digest_of(last.hash, values)
+    row = dict(zip(HASHED, values, strict=True))
+    row.update(prev_hash=last.hash, hash=digest, handle=handle or secrets.token_bytes(16))
+    return row, _Link(seq, at, digest)
 
 
 def _columns(entry: Entry, seq: int, ledger_id: str, at: int) -> tuple[object, ...]:

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is stored about persons: found by index or by pseudonym, written, moved, removed.
 
-Every look-up is one statement and one row, whether somebody is found, suppressed, or unknown.
+Every look-up is one statement with the same rows, whether somebody is found, suppressed, or
+unknown.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
+    LargeBinary,
     Table,
     bindparam,
     delete,
     exists,
     insert,
     select,
+    union_all,
     update,
 )
+from sqlalchemy.sql.expression import Executable
 
 from jpki.certificate.kinds import Family, Medium
 from jpki.mapping.errors import KeyFileError
@@ -28,7 +33,7 @@ from jpki.mapping.index import Index, StoredCertificate, seal_certificate
 from jpki.mapping.keys import ServiceKeys
 from jpki.mapping.lifecycle import CertificateState, State
 from jpki.mapping.store import schema
-from jpki.mapping.store.prepared import Prepared
+from jpki.mapping.store.prepared import Prepared, PreparedForMany, numbered, padded
 from jpki.mapping.times import micros
 
 CODE_SIZE: Final = 16
@@ -114,11 +119,21 @@ def find(
             "purpose": purpose, "at": micros(now),
         },
     ).one_or_none()  # fmt: skip
+    row = _checked(row, keys, service)
+    return _found(row, row.hidden)
+
+
+def _checked(row: Any, keys: ServiceKeys, service: str) -> Any:
+    """The row. Raises KeyFileError unless the keys are those that it names for the service."""
     if row is None:
         raise KeyFileError(reason="no_keys_for_service", service=service)
     if row.epoch != keys.epoch or bytes(row.fingerprint) != keys.check():
         raise KeyFileError(reason="rotated" if row.epoch > keys.epoch else "other_key")
-    hidden = None if row.hidden is None else bytes(row.hidden)
+    return row
+
+
+def _found(row: Any, hidden: Any) -> Found:
+    hidden = None if hidden is None else bytes(hidden)
     if row.handle is None:
         nobody = State.UNREGISTERED
         return Found(None, None, nobody, CertificateState.ACTIVE, hidden=hidden)
@@ -129,7 +144,60 @@ def find(
         CertificateState(row.certificate),
         key=bytes(row.index_key),
         consented=bool(row.consented),
+        hidden=hidden,
     )
+
+
+def _by_indexes(count: int) -> Executable:
+    """One row for each of the keys, whether anybody has it or not."""
+    asked = union_all(
+        *(select(bindparam(f"key_{n}", type_=LargeBinary).label("key")) for n in range(count))
+    ).subquery("asked")
+    return (
+        select(
+            asked.c.key, _K.c.epoch, _K.c.fingerprint, _I.c.index_key, _I.c.handle,
+            _I.c.state.label("certificate"), _H.c.state, _P.c.pseudonym,
+            _S.c.handle.label("hidden"), _CONSENTED.label("consented"),
+        )
+        .select_from(
+            asked.join(_K, _K.c.service == bindparam("service"))
+            .outerjoin(_I, _I.c.index_key == asked.c.key)
+            .outerjoin(_H, _H.c.handle == _I.c.handle)
+            .outerjoin(_P, _P.c.handle == _I.c.handle)
+            .outerjoin(_S, _S.c.index_key == asked.c.key)
+        )
+    )  # fmt: skip
+
+
+BY_INDEXES: Final = PreparedForMany(_by_indexes)
+
+
+def find_all(
+    connection: Connection,
+    keys: ServiceKeys,
+    indexes: Sequence[Index],
+    where: tuple[str, str],
+    now: datetime,
+) -> list[Found]:
+    """As :func:`find` for each, in one statement."""
+    service, purpose = where
+    wanted = padded([key for index in indexes for key in (index.current, index.previous)])
+    rows = BY_INDEXES.of_size(len(wanted)).run(
+        connection,
+        {**numbered("key", wanted), "service": service, "purpose": purpose, "at": micros(now)},
+    ).all()  # fmt: skip
+    _checked(rows[0] if rows else None, keys, service)
+    by_key = {bytes(row.key): row for row in rows}
+    return [
+        _found_in(by_key[index.current], by_key[index.previous]) for index in indexes
+    ]  # fmt: skip
+
+
+def _found_in(current: Any, previous: Any) -> Found:
+    """What the rows of an index under its newest key and the one before it say."""
+    person = current if current.handle is not None else previous
+    hidden = current.hidden if current.hidden is not None else previous.hidden
+    return _found(person, hidden)
 
 
 def find_pseudonym(connection: Connection, pseudonym: bytes, service: str) -> Found:

@@ -129,6 +129,30 @@ class StaffHere:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One presented operation before the database is asked."""
+
+    presentation: Presentation | Rejected
+    request: Request
+    decision: Decision
+    service: str
+    purpose: Purpose | None
+    entry: Entry
+    detail: str
+
+    @property
+    def aim(self) -> Aim:
+        """What the challenge has to be for."""
+        named = self.decision.service or "", self.decision.purpose or ""
+        return Aim(*named, self.request.operation, self.detail)
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """Service and purpose."""
+        return self.service, "" if self.purpose is None else self.purpose.id
+
+
 WITH_CONSENT = frozenset({Operation.RESOLVE, Operation.RECHECK, Operation.LATEST_INFO})
 Deed = Callable[[Here], Result]
 StaffDeed = Callable[[StaffHere], Result]
@@ -155,35 +179,58 @@ class Sitting:
         detail: str = "",
     ) -> Resolution:
         """Consume, decide, look up, do, write down: in this order, in this transaction."""
+        opened = self.open(presentation, asker, request, detail)
+        entry, decision, purpose = opened.entry, opened.decision, opened.purpose
+        reason = challenges.consume(connection, presentation.challenge, opened.aim, self.now) or ""
+        reason = reason or self.standing_in_the_way(presentation)
+        if isinstance(presentation, Rejected):
+            if reason or presentation.cause is None or not decision.allowed or purpose is None:
+                return self.refused(connection, entry, decision, reason or presentation.reason)
+            return self.ended(connection, presentation, opened.service, entry, decision)
+        if reason or not decision.allowed or purpose is None:
+            return self.refused(connection, entry, decision, reason or decision.code)
+        keys = self.keys.service(opened.service)
+        index = index_of(keys, presentation.ref)
+        found = records.find(connection, keys, index, opened.where, self.now)
+        return self.written(connection, *self.done(connection, opened, index, found, deed))
+
+    def open(
+        self,
+        presentation: Presentation | Rejected,
+        asker: Asker,
+        request: Request,
+        detail: str = "",
+    ) -> Opened:
+        """What is known before the database is asked. Raises EnvironmentMixedError."""
         if presentation.environment is not self.environment:
             raise EnvironmentMixedError(
                 map=self.environment.value, given=presentation.environment.value
             )
         decision = self.decide(request)
         service, purpose = self.named(decision)
-        reason = self._consume(connection, presentation, decision, request.operation, detail)
         entry = self._entry(asker, request, decision, presentation)
-        if not reason and isinstance(presentation, Presentation):
-            reason = "" if presentation.is_fresh(self.now) else "verdict_stale"
-        if isinstance(presentation, Rejected):
-            if reason or presentation.cause is None or not decision.allowed or purpose is None:
-                return self.refused(connection, entry, decision, reason or presentation.reason)
-            return self.ended(connection, presentation, service, entry, decision)
-        if reason or not decision.allowed or purpose is None:
-            return self.refused(connection, entry, decision, reason or decision.code)
-        keys = self.keys.service(service)
-        index = index_of(keys, presentation.ref)
-        found = records.find(connection, keys, index, (service, purpose.id), self.now)
+        return Opened(presentation, request, decision, service, purpose, entry, detail)
+
+    def standing_in_the_way(self, presentation: Presentation | Rejected) -> str:
+        """``verdict_stale`` for one that was verified too long ago."""
+        stale = isinstance(presentation, Presentation) and not presentation.is_fresh(self.now)
+        return "verdict_stale" if stale else ""
+
+    def done(
+        self, connection: Connection, opened: Opened, index: Index, found: Found, deed: Deed
+    ) -> tuple[Entry, Decision, Result]:
+        """Do what was allowed, if the person agreed to it: what to write down, and the answer."""
+        assert opened.purpose is not None
+        assert isinstance(opened.presentation, Presentation)
+        if consent_missing(opened.purpose, found, opened.request):
+            again = self.decide(replace(opened.request, consent=False))
+            entry = replace(opened.entry, article=again.article)
+            return entry, again, Result(Outcome.REFUSED, again.code, about=found.handle)
         here = Here(
-            connection, self.policy, self.keys, service, purpose, presentation, index, found,
-            self.now,
+            connection, self.policy, self.keys, opened.service, opened.purpose,
+            opened.presentation, index, found, self.now,
         )  # fmt: skip
-        if consent_missing(purpose, found, request):
-            again = self.decide(replace(request, consent=False))
-            entry = replace(entry, article=again.article)
-            missing = Result(Outcome.REFUSED, again.code, about=found.handle)
-            return self.written(connection, entry, again, missing)
-        return self.written(connection, entry, decision, deed(here))
+        return opened.entry, opened.decision, deed(here)
 
     def by_staff(
         self,
@@ -207,30 +254,14 @@ class Sitting:
         self, connection: Connection, entry: Entry, decision: Decision, result: Result
     ) -> Resolution:
         """Put what came of it on the ledger, and make the answer."""
-        reason = result.true_reason or result.reason or result.outcome.value
-        done = replace(entry, outcome=result.outcome.value, reason=reason)
-        self.ledger.append(connection, done, now=self.now, handle=result.about)
+        self.ledger.append(connection, ended_so(entry, result), now=self.now, handle=result.about)
         return Resolution(result.outcome, decision, result.pseudonym, result.reason)
 
     def refused(
         self, connection: Connection, entry: Entry, decision: Decision, reason: str
     ) -> Resolution:
         """A refusal of which nobody is told more than the rule."""
-        article = GROUNDS[reason][1] if reason in GROUNDS else decision.article
-        refused = replace(entry, article=article)
-        return self.written(connection, refused, decision, Result(Outcome.REFUSED, reason))
-
-    def _consume(
-        self,
-        connection: Connection,
-        presentation: Presentation | Rejected,
-        decision: Decision,
-        operation: Operation,
-        detail: str,
-    ) -> str:
-        """The challenge is used up whatever else is decided."""
-        aim = Aim(decision.service or "", decision.purpose or "", operation, detail)
-        return challenges.consume(connection, presentation.challenge, aim, self.now) or ""
+        return self.written(connection, *refusal_of(entry, decision, reason))
 
     def ended(
         self,
@@ -308,6 +339,18 @@ class Sitting:
             document=plain(asker.document),
             **more,
         )
+
+
+def ended_so(entry: Entry, result: Result) -> Entry:
+    """The entry, with what came of it."""
+    reason = result.true_reason or result.reason or result.outcome.value
+    return replace(entry, outcome=result.outcome.value, reason=reason)
+
+
+def refusal_of(entry: Entry, decision: Decision, reason: str) -> tuple[Entry, Decision, Result]:
+    """What to write down of a refusal, and the answer."""
+    article = GROUNDS[reason][1] if reason in GROUNDS else decision.article
+    return replace(entry, article=article), decision, Result(Outcome.REFUSED, reason)
 
 
 def plain(text: str, limit: int = 200) -> str:

@@ -12,6 +12,7 @@ import base64
 import binascii
 import json
 import os
+import re
 import secrets
 import unicodedata
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ MAX_TEXT = 256
 MAX_TTL = timedelta(days=1)
 MAX_RESPONSE = 64 * 1024
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _CHALLENGE_KEYS = {"schema", "id", "nonce", "origin", "purpose", "issued_at", "expires_at"}
 _RESPONSE_KEYS = {"schema", "challenge", "certificate", "signature"}
 
@@ -60,10 +63,7 @@ class Challenge:
 
     def signed_text(self) -> bytes:
         """The bytes that are signed."""
-        canonical = json.dumps(
-            self.to_object(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        return b"jpki-auth/1\n" + canonical.encode("utf-8")
+        return b"jpki-auth/1\n" + _CANONICAL.encode(self.to_object()).encode("utf-8")
 
     def is_expired(self, now: datetime) -> bool:
         return now >= self.expires_at
@@ -188,11 +188,15 @@ def _printable(value: object, member: str) -> str:
         not isinstance(value, str)
         or not 1 <= len(value) <= MAX_TEXT
         or value != value.strip()
-        or any(unicodedata.category(char)[0] == "C" for char in value)
-        or any(unicodedata.category(char) in ("Zl", "Zp") for char in value)
+        or not (value.isprintable() or all(map(_is_shown, value)))
     ):
         raise ChallengeError(reason="member", member=member)
     return value
+
+
+def _is_shown(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] != "C" and category not in ("Zl", "Zp")
 
 
 def _bytes(raw: dict[str, Any], member: str) -> bytes:
@@ -210,10 +214,12 @@ def _time(raw: dict[str, Any], member: str) -> datetime:
     try:
         if not isinstance(value, str):
             raise TypeError
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        if _TIME.fullmatch(value) is None:
+            raise ValueError
+        return datetime.fromisoformat(value)
     except (TypeError, ValueError) as exc:
         raise ChallengeError(reason="member", member=member) from exc
 
 
 def _time_text(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -20,7 +20,7 @@ from jpki.kiosk.server.local import LocalServer, Office
 from jpki.kiosk.server.terminals import Terminals, token_digest
 from jpki.kiosk.server.tickets import TicketDesk
 from jpki.kiosk.server.wire import CHALLENGE, PRESENT, errand_object
-from jpki.kiosk.serving import served
+from jpki.kiosk.serving import served, taking_turns
 from jpki.mapping.policy_file import load_policy
 from jpki.mapping.service import open_map
 from jpki.open_kiosk import listening
@@ -97,7 +97,11 @@ def serve_bare(_: None, pipe: Connection) -> None:
 
 
 def _serve(app: object, pipe: Connection) -> None:
-    with listening("127.0.0.1", 0) as listener, served(app, listener, most=1000):  # type: ignore[arg-type]
+    with (
+        taking_turns(),
+        listening("127.0.0.1", 0) as listener,
+        served(app, listener, most=1000),  # type: ignore[arg-type]
+    ):
         pipe.send(f"http://127.0.0.1:{listener.getsockname()[1]}")
         try:
             pipe.recv()

@@ -73,8 +73,8 @@ def present(half: ServerHalf, who: Holder, errand: Errand = RESIDENCE) -> Answer
 
 
 def town(url: str, folder: Path) -> Town:
-    """A town whose one resident is enrolled."""
-    bench = new_bench(url, folder, "konbini", "konbini")
+    """A town whose one resident is enrolled; its map is opened as for a server."""
+    bench = new_bench(url, folder, "konbini", "konbini", grouped=True)
     made = Town(bench, holder(), MemoryRecords(), TicketDesk())
     made.enrol(lambda half, errand: present(half, made.holder, errand))
     return made

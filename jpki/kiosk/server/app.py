@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from jpki.errors import IssuedDocumentError, JpkiError
+from jpki.kiosk.server.arrivals import Arrivals
 from jpki.kiosk.server.half import PromptHalf, ServerHalfError
 from jpki.kiosk.server.terminals import Terminals
 from jpki.kiosk.server.wire import (
@@ -29,7 +30,7 @@ from jpki.kiosk.server.wire import (
     read_object,
     read_response,
 )
-from jpki.mapping.errors import MapError
+from jpki.mapping.errors import ConflictError, KeyFileError, MapError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 BODY_TIME: Final = 10.0  # seconds for a request's body
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Starlette's own pool costs as much again as a request; whoever waits for the disk waits here.
 _POOL: Final = ThreadPoolExecutor(64, "server-half")
@@ -65,7 +67,10 @@ def server_app(
         **{path: partial(_by_half, half_of, work) for path, work in own.items()},
         **{path: partial(_by_members, work) for path, work in more.items()},
     }
-    prompt: dict[str, Prompt] = {CHALLENGE: partial(_challenge_at_hand, half_of)}
+    prompt: dict[str, Prompt] = {
+        CHALLENGE: partial(_challenge_at_hand, half_of),
+        PRESENT: partial(_present_begun, half_of, Arrivals()),
+    }
     routes = [
         Route(path, partial(_answer, work, prompt.get(path), terminals), methods=["POST"])
         for path, work in works.items()
@@ -74,8 +79,8 @@ def server_app(
 
 
 Work = Callable[[str, dict[str, Any]], "HttpResponse"]
-Prompt = Callable[[str, dict[str, Any]], "HttpResponse | None"]
-"""A work that never waits, and so needs no thread; None: this time it would."""
+Prompt = Callable[[str, dict[str, Any]], Awaitable["HttpResponse | None"]]
+"""A work that keeps nobody waiting, and so needs no thread; None: this time it would."""
 
 
 def _by_half(
@@ -98,9 +103,9 @@ async def _answer(
     try:
         name = _terminal(request, terminals)
         raw = await _body(request)
-        at_once = None if prompt is None else prompt(name, raw)
-        if at_once is not None:
-            return at_once
+        answered = None if prompt is None else await prompt(name, raw)
+        if answered is not None:
+            return answered
         return await asyncio.get_running_loop().run_in_executor(_POOL, work, name, raw)
     except ServerHalfError as error:
         return _error(error.code)
@@ -145,7 +150,9 @@ async def _body(request: Request) -> dict[str, Any]:
         raise RequestMalformedError(member="body") from None
 
 
-def _challenge_at_hand(half_of: HalfOf, terminal: str, raw: dict[str, Any]) -> HttpResponse | None:
+async def _challenge_at_hand(
+    half_of: HalfOf, terminal: str, raw: dict[str, Any]
+) -> HttpResponse | None:
     challenge = half_of(terminal).challenge_at_hand(read_errand(raw))
     return None if challenge is None else _json(challenge.to_object())
 
@@ -156,6 +163,19 @@ def _challenge(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
 
 def _present(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
     return _json(answer_object(half.present(read_errand(raw), read_response(raw))))
+
+
+async def _present_begun(
+    half_of: HalfOf, arrivals: Arrivals, terminal: str, raw: dict[str, Any]
+) -> HttpResponse | None:
+    begun = half_of(terminal).present_begun(read_errand(raw), read_response(raw))
+    if begun is None:
+        return None
+    try:
+        resolution = await arrivals.of(begun.resolution)
+    except (ConflictError, KeyFileError):  # to be tried again, by who may wait
+        return None
+    return _json(answer_object(begun.answer(resolution)))
 
 
 def _document(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
@@ -172,5 +192,9 @@ def _error(code: str) -> HttpResponse:
 def _json(members: object, status: int = 200) -> HttpResponse:
     from starlette.responses import Response
 
-    body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return Response(body, status, headers=_HEADERS, media_type="application/json")
+    return Response(
+        _COMPACT.encode(members).encode("utf-8"),
+        status,
+        headers=_HEADERS,
+        media_type="application/json",
+    )

@@ -7,13 +7,14 @@ of the person but the document that was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from jpki.errors import JpkiError
 from jpki.kiosk.documents.contents import DocumentKind
-from jpki.mapping.answers import Outcome
+from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.policy import Operation
 from jpki.verifying.challenge import Challenge, Response
 
@@ -79,8 +80,20 @@ class ServerHalf(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A presentation under way. ``answer`` makes what is answered of what it came to, at once."""
+
+    resolution: Future[Resolution]
+    answer: Callable[[Resolution], Answer]
+
+
 class PromptHalf(ServerHalf, Protocol):
     """A half in this process, which a server may ask without waiting."""
+
+    def present_begun(self, errand: Errand, response: Response) -> Begun | None:
+        """As :meth:`present`, begun; None: that call would wait before anything is begun."""
+        ...
 
     def challenge_at_hand(self, errand: Errand) -> Challenge | None:
         """As :meth:`challenge`, if one is ready; None: that call would wait for the disk."""

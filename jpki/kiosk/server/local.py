@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,11 +15,13 @@ from typing import Final
 from jpki.kiosk.documents.contents import DocumentKind, content_of, missing
 from jpki.kiosk.documents.fonts import DEFAULT_FONT
 from jpki.kiosk.documents.issuing import IssuedDocument, Issuer, issue_document
-from jpki.kiosk.records import ResidentRecords
-from jpki.kiosk.server.half import Answer, Errand, ServerHalfError
+from jpki.kiosk.records import MemoryRecords, ResidentRecords
+from jpki.kiosk.server.half import Answer, Begun, Errand, ServerHalfError
 from jpki.kiosk.server.tickets import Ticket, TicketDesk
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.card_answer import RereadEvidence
+from jpki.mapping.crowd import begin_resolve, begins_at_once
+from jpki.mapping.errors import StoreStateError
 from jpki.mapping.ledger import now_utc
 from jpki.mapping.policy import Operation
 from jpki.mapping.presentation import Evidence, Presentation, Rejected
@@ -44,6 +48,17 @@ class Office:
     records: ResidentRecords
     fees: Mapping[DocumentKind, int] = field(default_factory=dict)
     font: Path = DEFAULT_FONT
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """A purpose that the policy does not know, by its name here."""
+    try:
+        yield
+    except StoreStateError as error:
+        if error.values.get("reason") == "purpose_unknown":
+            raise ServerHalfError("errand_unknown") from None
+        raise
 
 
 Watcher = Callable[[Verdict, Resolution], None]
@@ -85,30 +100,29 @@ class LocalServer:
     def challenge(self, errand: Errand) -> Challenge:
         """As the Protocol has it; also raises MapError."""
         self._check(errand)
-        return self._map.issue_challenge(
-            errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
-        )
+        with _known():
+            return self._map.issue_challenge(
+                errand.operation, origin=self._origin, service=errand.service,
+                purpose=errand.purpose,
+            )  # fmt: skip
 
     def challenge_at_hand(self, errand: Errand) -> Challenge | None:
         """As the Protocol has it."""
         self._check(errand)
-        return self._map.challenge_at_hand(
-            errand.operation, origin=self._origin, service=errand.service, purpose=errand.purpose
-        )
+        with _known():
+            return self._map.challenge_at_hand(
+                errand.operation, origin=self._origin, service=errand.service,
+                purpose=errand.purpose,
+            )  # fmt: skip
 
     def _check(self, errand: Errand) -> None:
         """Refuse what cannot be before anybody enters a password. Raises ServerHalfError."""
-        if self._map.policy.find(errand.service, errand.purpose, errand.operation)[1] is None:
-            raise ServerHalfError("errand_unknown")
         if errand.operation is Operation.KEEP_EVIDENCE:
             self._contract_ends(errand)
 
     def present(self, errand: Errand, response: Response) -> Answer:
         """As the Protocol has it; also raises MapError."""
-        asker = Asker(
-            actor=self._terminal, service=errand.service, purpose=errand.purpose,
-            minor=errand.guardian, guardian=errand.guardian or None,
-        )  # fmt: skip
+        asker = self._asker(errand)
         if errand.operation is Operation.RECHECK:
             evidence = RereadEvidence(response.challenge, response.certificate, response.signature)
             return self._answer(errand, self._map.reread(evidence, asker))
@@ -117,6 +131,22 @@ class LocalServer:
         if self._watcher is not None:
             self._watcher(presentation.verdict, resolution)
         return self._answer(errand, resolution)
+
+    def present_begun(self, errand: Errand, response: Response) -> Begun | None:
+        """As the Protocol has it."""
+        waits = self._office is not None and not isinstance(self._office.records, MemoryRecords)
+        if waits or self._watcher is not None or errand.operation is not Operation.RESOLVE:
+            return None
+        if not begins_at_once(self._map):
+            return None
+        resolution = begin_resolve(self._map, Evidence(response), self._asker(errand))
+        return Begun(resolution, partial(self._answer, errand))
+
+    def _asker(self, errand: Errand) -> Asker:
+        return Asker(
+            actor=self._terminal, service=errand.service, purpose=errand.purpose,
+            minor=errand.guardian, guardian=errand.guardian or None,
+        )  # fmt: skip
 
     def _deed(
         self,

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -21,12 +24,24 @@ from jpki.mapping.errors import StoreDownError, StoreFullError
 from jpki.mapping.store.store import Store
 
 MOST: Final = 64  # changes in one transaction
+LINGER: Final = 0.001
+"""Seconds that a transaction waits for more changes, where the one before had several."""
 _T = TypeVar("_T")
+
+
+_A = TypeVar("_A")
+Together = Callable[[Connection, Sequence[_A]], Sequence[_T]]
+
+
+def by_themselves(connection: Connection, works: Sequence[Callable[[Connection], _T]]) -> list[_T]:
+    """Each work by itself."""
+    return [work(connection) for work in works]
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    work: Callable[[Connection], Any]
+    asked: Any
+    together: Together[Any, Any]
     done: Future[Any] = field(default_factory=Future)
 
 
@@ -37,10 +52,17 @@ class GroupedStore(Store):
 
     def change(self, work: Callable[[Connection], _T]) -> _T:
         """As Store has it. ``work`` is run anew if another one of its transaction fails."""
-        job = _Job(work)
+        done: Future[_T] = self.begin(work, by_themselves)
+        return done.result()
+
+    def begin(self, asked: _A, together: Together[_A, _T]) -> Future[_T]:
+        """A change for who does not wait for it.
+
+        ``together`` makes all that are ``asked`` of it one after the other, at once.
+        """
+        job = _Job(asked, together)
         self._queue().put(job)
-        result: _T = job.done.result()
-        return result
+        return job.done
 
     def close(self) -> None:
         """What was asked for before is done first."""
@@ -65,8 +87,11 @@ class GroupedStore(Store):
         return self._jobs
 
     def _write(self) -> None:
+        jobs: list[_Job] = []
         while (job := self._jobs.get()) is not None:
-            jobs: list[_Job] = [job]
+            if len(jobs) > 1:
+                time.sleep(LINGER)
+            jobs = [job]
             ended = False
             while len(jobs) < MOST and not ended:
                 try:
@@ -89,7 +114,8 @@ class GroupedStore(Store):
 
         def work(connection: Connection) -> None:
             results.clear()
-            results.extend(job.work(connection) for job in jobs)
+            for together, alike in groupby(jobs, key=attrgetter("together")):
+                results.extend(together(connection, [job.asked for job in alike]))
 
         try:
             super().change(work)

@@ -7,12 +7,14 @@ half of what a look-up by key costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import Executable
+
+_T = TypeVar("_T")
 
 
 class Prepared:
@@ -40,3 +42,41 @@ class Prepared:
         names = None if compiled.positiontup is None else tuple(compiled.positiontup)
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled), names, fixed
+
+
+class PreparedForMany:
+    """A statement over many values, prepared for one of them, two, four and so on.
+
+    ``make``: the statement for a number of values, whose parameters are called ``NAME_0`` to
+    ``NAME_n`` (:func:`numbered`).
+    """
+
+    def __init__(self, make: Callable[[int], Executable]) -> None:
+        self._make: Final = make
+        self._sizes: dict[int, Prepared] = {}
+
+    def of_size(self, size: int) -> Prepared:
+        """For exactly so many values."""
+        found = self._sizes.get(size)
+        if found is None:
+            found = self._sizes[size] = Prepared(self._make(size))
+        return found
+
+
+def numbered(name: str, values: Sequence[_T]) -> dict[str, _T]:
+    """The parameters for ``values``."""
+    return {f"{name}_{place}": value for place, value in enumerate(values)}
+
+
+def padded(values: Sequence[_T]) -> list[_T]:
+    """As many as the next power of two, the last one repeated: for ``IN``."""
+    return [*values, *[values[-1]] * ((1 << (len(values) - 1).bit_length()) - len(values))]
+
+
+def portions(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """All of them, in portions of powers of two: for rows that are put in."""
+    start = 0
+    while start < len(values):
+        size = 1 << ((len(values) - start).bit_length() - 1)
+        yield values[start : start + size]
+        start += size
