@@ -25,6 +25,8 @@ from command_line import validate
 from pcsc_bed import PcscBed
 from server_half import make_tls
 
+pytestmark = pytest.mark.xdist_group("gate")
+
 VISITOR = str(kiosk_visitor.__file__)
 PLACE, GATE = "中里小学校 正門", "gate-01"
 AUTH, SIGN = "1234", "ABC123"
