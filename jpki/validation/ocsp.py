@@ -190,8 +190,6 @@ def _extensions(node: der.Node | None) -> Mapping[str, Extension]:
 
 
 def _single(node: der.Node) -> SingleAnswer:
-    if node.tag != der.SEQUENCE:
-        raise der.DerError("wrong_tag", node.start)
     reader = node.reader()
     cert_id = _cert_id(reader.next(der.SEQUENCE))
     status, since, reason = _status(reader.next())
