@@ -22,7 +22,7 @@ CvChain = Literal["text", "surface", "mf"]
 CV_CERTIFICATE_SIZE = 568  # bytes of EF 0004 on every card [MC] [PM], A
 
 CV_HEAD_SIZE = 26  # bytes of EF 0004 up to the issuer's key id: 7F21 820233 5F4E 820129, then it
-_HEAD = bytes.fromhex("7F218202335F4E820129")
+CV_HEAD = bytes.fromhex("7F218202335F4E820129")
 
 _BODY = 297  # bytes: issuer key id 16, subject key id 16, public key 265 [MC] [PM], A
 _KEY_ID = 16
@@ -52,8 +52,8 @@ class CvCertificate:
 def issuer_in_head(head: bytes, chain: CvChain) -> bytes | None:
     """The issuer's key id (16 bytes) in the first bytes of a CV certificate of that chain;
     None if they begin none."""
-    issuer = head[len(_HEAD) : CV_HEAD_SIZE]
-    if head[: len(_HEAD)] != _HEAD or len(issuer) != _KEY_ID:
+    issuer = head[len(CV_HEAD) : CV_HEAD_SIZE]
+    if head[: len(CV_HEAD)] != CV_HEAD or len(issuer) != _KEY_ID:
         return None
     try:
         key_name(issuer)

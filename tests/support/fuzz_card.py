@@ -21,7 +21,15 @@ from jpki.card import (
     token,
 )
 from jpki.card import images as pictures
-from jpki.card.cv_certificate import CvChain, key_name, parse_cv_certificate, parse_cv_contents
+from jpki.card.cv_certificate import (
+    CV_HEAD,
+    CV_HEAD_SIZE,
+    CvChain,
+    issuer_in_head,
+    key_name,
+    parse_cv_certificate,
+    parse_cv_contents,
+)
 from jpki.card.records import Place, record_size
 from jpki_apdu import tlv as ber
 from jpki_apdu import vpcd
@@ -120,6 +128,9 @@ def cv_certificate(data: bytes) -> None:
         ),
         data,
     )
+    for head in (data[:CV_HEAD_SIZE], CV_HEAD + data[:16]):
+        for chain in get_args(CvChain):
+            issuer_in_head(head, chain)
     with contextlib.suppress(ValueError):
         key_name(data)
 

@@ -81,7 +81,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("ef-surface", "fuzz_card:ef_surface", ("ef",), ("jpki.card.surface_records",),
                form="elements"),
         Target("ef-others", "fuzz_card:ef_others", ("ef",), ("jpki.card.token",),
-               form="elements", beside=("detect", "availability")),
+               form="elements", beside=("detect", "recognise_by", "availability")),
         Target("ef-licence", "fuzz_card:ef_licence", ("licence",),
                ("jpki.card.licence_records", "jpki.card.licence_tags", "jpki.card.jis"),
                form="elements"),
