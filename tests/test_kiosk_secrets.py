@@ -164,10 +164,12 @@ def test_a_visit_leaves_nothing_behind(
     kept = json.dumps(browser.driver.execute_async_script(_KEPT), ensure_ascii=False)
     files = [path for path in (folder / "tmp").rglob("*") if path.is_file()]
     assert files
+    logs = [path for path in (folder / "logs").iterdir() if path.stat().st_size]
+    assert len(logs) >= 2  # the terminal's and the presentation's, at the finest level
     places = {
         "arguments and environment": "\n".join(during), "addresses": "\n".join(asked),
         "console": "\n".join(said), "browser": kept,
-        **{str(path): path.read_bytes().decode("utf-8", "replace") for path in files},
+        **{str(path): path.read_bytes().decode("utf-8", "replace") for path in (*files, *logs)},
     }  # fmt: skip
     assert {where: found for where, text in places.items() if (found := _leaks(marks, text))} == {}
 
@@ -179,10 +181,11 @@ def test_the_search_finds_what_is_there(folder: Path, marks: Marks) -> None:
 
 
 def test_no_log_names_anything(kiosk: Kiosk, folder: Path, marks: Marks) -> None:
-    """Of every process there was, at the finest level; and what the terminal said at its end."""
+    """Nor does what the terminal says at its end; and no file is left. What visits logged is
+    looked at after each of them."""
     code, said = kiosk.stop()
     assert (code, _leaks(marks, said)) == (0, [])
     logs = {path: path.read_text(encoding="utf-8") for path in (folder / "logs").iterdir()}
-    assert len([text for text in logs.values() if text]) > len(FLOWS)
+    assert any(logs.values())
     assert {path: found for path, text in logs.items() if (found := _leaks(marks, text))} == {}
     assert [path for path in (folder / "tmp").rglob("*") if path.is_file()] == []

@@ -28,7 +28,7 @@ MAX_OFFSET = 0x7FFF
 STEPS = (255, 250, 224, 128)
 
 _READ = (0x9000, 0x6282)
-_EXTENDED_ANSWERS = frozenset((0x9000, 0x6282, 0x6982, 0x6B00))
+_EXTENDED_ANSWERS = frozenset((0x9000, 0x6282, 0x6982, 0x6A82, 0x6B00))
 
 
 class BinaryReader:

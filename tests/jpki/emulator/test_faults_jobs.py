@@ -116,7 +116,7 @@ def test_a_small_reader_does_not_make_a_card_a_forgery(fault: str) -> None:
         ("wrong:auth-certificate", {"login": "login_signature_wrong"}),
         ("wrong:answer",
          {"card_present": "challenge_wrong", "login": "login_signature_wrong"}),
-        ("sw=6A82@read#10", {"auth_certificate": "certificate_missing"}),
+        ("sw=6A82@read#7", {"auth_certificate": "certificate_missing"}),
     ],
 )  # fmt: skip
 def test_what_a_check_says(fault: str, codes: dict[str, str]) -> None:
