@@ -130,7 +130,7 @@ def presentations(reader: VirtualReader) -> Iterator[Counter[str]]:
         over.set()
         until = time.monotonic() + LAST_VISIT
         while thread.is_alive() and time.monotonic() < until:
-            reader.insert(wait=False)  # the last fault may have pulled the card just now
+            reader.insert()  # the last fault may have pulled the card just now
             thread.join(0.2)
         assert not thread.is_alive()
 
@@ -245,7 +245,7 @@ def test_soak(
             card.faults = (order.choice(FAULTS_OF_A_CARD),)
             load.over.wait(order.uniform(0.05, 0.8))
             ended += end_a_connection(site.url)
-            reader.insert(wait=False)  # whoever was pulled comes back
+            reader.insert()  # whoever was pulled comes back
         card.faults = ()
     assert load.errors == []
     assert ended > 0
