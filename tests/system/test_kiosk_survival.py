@@ -143,6 +143,7 @@ def test_another_card_in_its_place(place: Place) -> None:
     """Out and in, as pcscd sees it: the visit is over, and another one begins."""
     place.put_down()
     old = place.terminal.up_to_pin()
+    place.take()
     other = place.put_down("taro-moved")
     place.views.until(State.WAITING)
     assert place.terminal.up_to_pin().presentation == old.presentation + 1
