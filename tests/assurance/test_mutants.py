@@ -17,6 +17,7 @@ import pytest
 
 import mutants
 import mutation
+import mutation_targets
 from mutants import Mutant
 
 pytestmark = pytest.mark.checkout
@@ -62,9 +63,9 @@ def test_a_mutant_is_noticed_and_a_weak_test_is_not_enough(
         "    assert not admitted(3)\n"
     )
     program = (
-        "import mutation, sys\nfrom pathlib import Path\n"
-        "mutation.ROOT = Path('.').resolve()\nsys.path.insert(0, '.')\n"
-        "found = mutation.run([mutation.Target('gate', ('test_gate.py',))])['gate']\n"
+        "import mutation, mutation_targets, sys\nfrom pathlib import Path\n"
+        "mutation_targets.ROOT = Path('.').resolve()\nsys.path.insert(0, '.')\n"
+        "found = mutation.run([mutation_targets.Target('gate', ('test_gate.py',))])['gate']\n"
         "print(found.count, found.left, file=sys.stderr)\n"
     )
     done = subprocess.run(
@@ -76,7 +77,7 @@ def test_a_mutant_is_noticed_and_a_weak_test_is_not_enough(
 
 def test_survivors_are_mutants_and_have_a_reason() -> None:
     for (module, name), reason in mutation.known_survivors().items():
-        source = mutation.TARGETS[module].source
+        source = mutation_targets.TARGETS[module].source
         assert name in {one.name for one in mutants.mutants(source)}, (module, name)
         assert len(reason) > 20
 
