@@ -128,19 +128,22 @@ class Driver:
 
     def __init__(self, targets: Sequence[Target], choice: Choice, report: Path) -> None:
         self.targets, self.choice, self.report = targets, choice, report
+        self.functions: dict[str, list[FunctionType]] = {}
         self.terminal = os.dup(2)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         for target in self.targets:
             assert importlib.import_module(target.module).__file__ == str(target.path)
+            self.functions[target.module] = functions_of(target)
         told = _forked(lambda: self._warm(session))
         if told is None:
             raise RuntimeError("the tests could not be run")
         if told["failed"]:
             raise RuntimeError(f"fails without any change: {', '.join(told['failed'])}")
         for target in self.targets:
-            functions, by_name = functions_of(target), {m.name: m for m in mutants(target.source)}
+            functions = self.functions[target.module]
+            by_name = {one.name: one for one in mutants(target.source)}
             left = told["found"][target.module]["left"]
             left[:] = [
                 one for one in left
@@ -155,7 +158,7 @@ class Driver:
         self._say(f"{len(reach.seconds)} tests ran")
         if failed:
             return {"failed": failed}
-        gc.freeze()
+        gc.freeze()  # so that a fork does not copy everything when it looks for garbage
         twice = _forked(lambda: _failures(session, session.items, most=len(session.items)))
         for name in twice if isinstance(twice, list) else ():
             self._say(f"  not asked, since it cannot run twice: {name}")
@@ -172,7 +175,7 @@ class Driver:
         left: list[dict[str, Any]] = []
         last: list[str] = []
         noticing: set[str] = set()
-        functions, chosen = functions_of(target), self.choice.of(target)
+        functions, chosen = self.functions[target.module], self.choice.of(target)
         for one in chosen:
             near, beside = reach.near(target, one), reach.beside(target, one)
             first = [name for name in last[:LAST] if name in near]
