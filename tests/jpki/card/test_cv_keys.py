@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from jpki.card.cv_certificate import key_name
+from jpki.card.cv_certificate import CV_HEAD, CvChain, issuer_in_head, key_name
 from jpki.card.cv_keys import JLIS_TEST, PRODUCTION
 
 EXPECTED = {
@@ -47,6 +47,25 @@ def test_what_is_no_key_id() -> None:
     for wrong in (good[:-1], good + b"\x00", b""):
         with pytest.raises(ValueError, match="not a key id"):
             key_name(wrong)
+
+
+TEXT = bytes.fromhex(IDS["5000033/001"])
+
+
+@pytest.mark.parametrize(
+    ("head", "chain", "found"),
+    [
+        (CV_HEAD + TEXT, "text", True),
+        (CV_HEAD + TEXT + b"\x00", "text", True),  # more was read
+        (CV_HEAD + TEXT, "surface", False),
+        (CV_HEAD + TEXT[:-1], "text", False),
+        (b"\x00" + CV_HEAD[1:] + TEXT, "text", False),
+        (CV_HEAD + TEXT[:7] + b"\x08\x06" + TEXT[9:], "text", False),  # no key id
+        (b"", "text", False),
+    ],
+)
+def test_issuer_in_the_head(head: bytes, chain: CvChain, found: bool) -> None:
+    assert issuer_in_head(head, chain) == (TEXT if found else None)
 
 
 def test_environments_do_not_mix() -> None:

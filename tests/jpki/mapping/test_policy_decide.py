@@ -136,6 +136,10 @@ def test_conditions(request_: Request, outcome: str, rule: str, code: str) -> No
         ({"contractor": {"name": "x", "actors": ["kiosk-*"], "permitted_by": "y",
                          "sub_contracting": True}}, ask(), "refused",
          "sub_contractor_not_permitted"),
+        ({"contractor": {"name": "x", "actors": ["kiosk-*"], "permitted_by": "y",
+                         "sub_contracting": True, "sub_permitted_by": "z"}}, ask(), "allowed",
+         "legal_basis"),
+        ({"contractor": {"name": "x", "actors": ["kiosk-9*"]}}, ask(), "allowed", "legal_basis"),
     ],
 )  # fmt: skip
 def test_conditions_of_other_policies(
@@ -188,6 +192,26 @@ def test_links_by_role(
     steps = decide(_roles(*roles, **switches), request).steps
     [step] = [s for s in steps if s.rule == "R3"]
     assert (step.outcome is StepOutcome.PASSED) is allowed
+
+
+@pytest.mark.parametrize(
+    ("roles", "request_", "code"),
+    [
+        ((), ask(), "role_missing"),
+        ((), ask(Operation.SUSPEND, actor="staff-1", document="A 1"), "legal_basis"),
+        ((), ask(proof=Proof.TAP), "legal_basis"),
+        ((AUTH,), ask(Operation.CONSENT, proof=None), "role_missing"),
+        ((SIGN,), ask(Operation.CONSENT, proof=None), "proof_needed"),
+        ((SIGN,), ask(proof=None), "role_missing"),
+    ],
+)
+def test_who_verifies_nothing_needs_no_role(
+    roles: tuple[str, ...], request_: Request, code: str
+) -> None:
+    """And before a proof is there, the lowest that is taken says which role it will need."""
+    document = changed("organisation.roles", list(roles))
+    document = changed("service.0.purpose.0.accept", ["tap", "recheck"], document)
+    assert decide(policy_of(document), request_).code == code
 
 
 def test_switches_default_to_refusal() -> None:
