@@ -77,7 +77,17 @@ CODES: Final = frozenset(
     {code for *_, code in _SIMPLE}
     | {code for _, code in _PINS}
     | set(_SERVER.values())
-    | {"pin_absent", "server_refused", "not_registered", "unregistered", "stale", "duplicate"}
+    | {
+        "pin_absent",
+        "pin_floor",
+        "pin_incorrect_unlimited",
+        "pin_tries_unknown",
+        "server_refused",
+        "not_registered",
+        "unregistered",
+        "stale",
+        "duplicate",
+    }
     | set(_CERTIFICATE.values())
     | {"refused", "internal"}
 )
@@ -88,8 +98,7 @@ def ending_of(error: Exception) -> Ending:
     """The ending for an error of card, desk or server; ``internal`` for what nobody foresaw."""
     if isinstance(error, PinError):
         values = {"kind": error.kind.value, "attempts_left": error.attempts_left}
-        code = next((code for kind, code in _PINS if isinstance(error, kind)), "pin_absent")
-        return Ending(Close.FAILED, code, values)
+        return Ending(Close.FAILED, _pin_code(error), values)
     if isinstance(error, ServerHalfError):
         return Ending(Close.FAILED, _SERVER.get(error.code, "server_refused"))
     if isinstance(error, IssuedDocumentError) and error.values.get("reason") == "not_registered":
@@ -102,6 +111,14 @@ def ending_of(error: Exception) -> Ending:
         if isinstance(error, kind):
             return Ending(close, code)
     return Ending(Close.FAILED, "internal")
+
+
+def _pin_code(error: PinError) -> str:
+    if isinstance(error, PinIncorrectError) and error.attempts_left == 1:
+        return "pin_floor"  # nobody is sent to try again where the last try is not taken
+    if error.code in ("pin_incorrect_unlimited", "pin_tries_unknown"):
+        return error.code
+    return next((code for kind, code in _PINS if isinstance(error, kind)), "pin_absent")
 
 
 def ending_of_answer(answer: Answer) -> Ending:

@@ -122,7 +122,10 @@ def _page(page: Page, language: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "title": messages.text(f"kiosk.page.{page.code}", language),
         "lines": [
-            {"label": messages.text(f"kiosk.line.{line.label}", language), "value": line.value}
+            {
+                "label": messages.text(f"kiosk.line.{line.label}", language),
+                "value": line.value if isinstance(line.value, str) else said(line.value, language),
+            }
             for line in page.lines
         ],
     }
@@ -140,6 +143,25 @@ def _ending(ending: Ending, language: str) -> dict[str, Any]:
         "title": messages.text(f"kiosk.close.{ending.close.value}", language),
         "note": messages.text(f"kiosk.ending.{ending.code}", language, **values),
         "receipt": receipt(ending, language),
-        "document": ending.document is not None,
-        "media_type": ending.media_type,
+        "document": _document(ending, language),
     }
+
+
+def _document(ending: Ending, language: str) -> dict[str, str] | None:
+    """What is handed over: its type, the words of the button that takes it, a name for a file."""
+    if ending.document is None:
+        return None
+    take = f"kiosk.take.{ending.code}"
+    key = take if messages.has(take) else "kiosk.take.any"
+    suffix = ending.media_type.rpartition("/")[2]
+    return {
+        "media_type": ending.media_type,
+        "words": messages.text(key, language, format=suffix.upper()),
+        "name": f"document.{suffix}",
+    }
+
+
+def said(words: Mapping[str, str], language: str) -> str:
+    """What a policy says, in the language nearest to the person's; "" where it says nothing."""
+    near = (language, "ja" if language == messages.EASY else "en", *words)
+    return next((words[each] for each in near if words.get(each)), "")

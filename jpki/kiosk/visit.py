@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from jpki.card.pin import PinState
 from jpki.card_map import Application, PinKind
-from jpki.errors import JpkiError
+from jpki.errors import JpkiError, PinError
 
 if TYPE_CHECKING:
     from jpki.card import Card
@@ -52,10 +53,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line for the person's own eyes. ``label`` names words; ``value`` may be personal."""
+    """One line for the person's own eyes. ``label`` names words; ``value`` may be personal.
+
+    ``value``: as it stands, or by language where somebody has words for it in several.
+    """
 
     label: str
-    value: str = field(repr=False)
+    value: str | Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +157,12 @@ class Visit:
         Raises PinError, CancelledError.
 
         At or below the floor nothing is asked, whoever stands there: a terminal has no
-        ``--last-try``.
+        ``--last-try``. Nor where the card does not say how many tries are left.
         """
         counter = self.card.pins.counter(kind, application)
         counter.demand_try()
+        if counter.state is PinState.UNKNOWN:  # this may be the last one
+            raise PinError(kind, None, "pin_tries_unknown")
         return self.desk.pin(counter)
 
     def present_pin(self, kind: PinKind, application: Application) -> None:

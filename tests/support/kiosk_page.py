@@ -257,14 +257,14 @@ for (const each of document.querySelectorAll("button, a, input, select")) {
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
   const size = parseFloat(getComputedStyle(walker.currentNode.parentElement).fontSize);
-  if (walker.currentNode.textContent.trim() && size < 24)
+  if (walker.currentNode.textContent.trim() && size < arguments[0])
     faults.push(`${size} px: ${walker.currentNode.textContent.trim()}`);
 }
 return faults;
 """
 
 
-def layout_faults(browser: Browser) -> Sequence[str]:
-    """Targets below 44 px, text below 24 px, and whatever does not fit the screen."""
-    found: list[str] = browser.script(_FAULTS_OF_LAYOUT)
+def layout_faults(browser: Browser, smallest: int = 24) -> Sequence[str]:
+    """Targets below 44 px, text below ``smallest`` px, and whatever does not fit the screen."""
+    found: list[str] = browser.script(_FAULTS_OF_LAYOUT, smallest)
     return found

@@ -56,6 +56,18 @@ def test_every_screen(kiosk: Kiosk, browser: Browser, language: str) -> None:
     assert browser.errors() == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_laptop_shows_every_screen_whole(kiosk: Kiosk, browser: Browser, language: str) -> None:
+    """Smaller than a terminal's screen: smaller letters, and still nothing to scroll."""
+    browser.screen_size(1366, 768)
+    try:
+        start(kiosk, browser, language)
+        found = {name: layout_faults(browser, 16) for name in screens(kiosk, browser)}
+    finally:
+        browser.screen_size(1920, 1080)
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
 def test_what_happens_meanwhile_is_said(kiosk: Kiosk, browser: Browser) -> None:
     """Screens that pass too fast to be looked at, and at times too fast to be drawn."""
     start(kiosk, browser, "en")

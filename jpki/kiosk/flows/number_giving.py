@@ -64,9 +64,8 @@ class NumberGiving:
 
     def _page(self) -> Page:
         """For what, on which ground, and to whom: before the PIN."""
-        titles = self._place.found().title
         lines = (
-            Line("purpose", " / ".join(titles.values())),
+            Line("purpose", self._place.found().title),
             Line("ground", self.first_screen.article),
             Line("receiver", f"{self._organisation} ({self._purpose.role})"),
         )

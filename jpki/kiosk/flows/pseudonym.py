@@ -99,7 +99,7 @@ class PseudonymService:
     def _consent_page(self) -> Page:
         purpose = self._place.found()
         lines = [
-            Line("purpose", " / ".join(purpose.title.values())),
+            Line("purpose", purpose.title),
             Line("ground", self.first_screen.article),
         ]
         if purpose.consent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jpki import messages
 from jpki.kiosk.broadcast import Broadcast
 from jpki.kiosk.machine import ANSWER_WANTED, State
+from jpki.kiosk.screens import said
 from jpki.kiosk.terminal import View
 from jpki.kiosk.visit import FirstScreen
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _WORDS: Final = (
-    "cancel", "send", "back", "clear", "mix", "yes", "no", "on", "document", "entered", "receipt",
+    "cancel", "send", "back", "clear", "mix", "yes", "no", "on", "entered", "receipt",
     "step", "more", "more_note", "take",
 )  # fmt: skip
 _TYPES: Final = {
@@ -143,18 +144,12 @@ def _flow(first: FirstScreen, language: str) -> dict[str, str]:
         "id": first.flow,
         "picture": first.flow,
         "title": messages.text(f"kiosk.option.{first.flow}", language),
-        "purpose": _said(first.title, language),
+        "purpose": said(first.title, language),
         "article": messages.text("kiosk.article", language, article=first.article),
         "alternative": messages.text(
-            "kiosk.alternative", language, path=_said(first.alternative_path, language)
+            "kiosk.alternative", language, path=said(first.alternative_path, language)
         ),
     }
-
-
-def _said(words: Mapping[str, str], language: str) -> str:
-    """What a policy says, in the language nearest to the person's; "" where it says nothing."""
-    near = (language, "ja" if language == messages.EASY else "en", *words)
-    return next((words[each] for each in near if words.get(each)), "")
 
 
 def static_file(path: str) -> Response:

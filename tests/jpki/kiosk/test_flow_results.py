@@ -19,6 +19,7 @@ from jpki.kiosk.flows.age_check import AgeCheck
 from jpki.kiosk.flows.face_check import FaceCheck
 from jpki.kiosk.flows.form_filling import Form
 from jpki.kiosk.flows.number_giving import NumberGiving
+from jpki.kiosk.screens import Confirmation, Screen, screen_object
 from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.app import server_app
 from jpki.kiosk.server.client import HttpServerHalf
@@ -110,8 +111,12 @@ def test_what_the_number_is_for_is_said_before_the_pin(place: Bureau) -> None:
     assert desk.asked == ["give_number", "pin_text"]
     lines = {line.label: line.value for line in pages[0].lines}
     assert lines["ground"] == "番号法9条1項別表"
-    assert "別表の事務" in lines["purpose"]
     assert "個人番号利用事務実施者" in lines["receiver"]
+    for language, words in (
+        ("ja", "別表の事務"), (messages.EASY, "しんせい"), ("en", "a listed task"),
+    ):  # fmt: skip
+        shown = screen_object(Screen(1, Confirmation(pages[0])), language)["lines"]
+        assert words in shown[0]["value"]
 
 
 def test_without_a_ground_in_law_the_number_is_not_asked_for(place: Bureau) -> None:

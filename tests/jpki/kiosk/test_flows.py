@@ -19,6 +19,7 @@ from flow_bench import (
     pull_everywhere,
     visit,
 )
+from jpki import messages
 from jpki.card_map import SURFACE_AP, TEXT_AP, Application, PinKind
 from jpki.emulator import EmulatedCard
 from jpki.emulator.population import BUILT_IN
@@ -124,7 +125,8 @@ def test_wrong_pins_end_at_the_floor_and_never_below(place: Bureau, flow: str) -
     for left in range(most - 1, 0, -1):
         desk = desk_for(emulated, pins={kind: wrong})
         visited = visit(place, place.flow(flow), emulated, desk)
-        assert (visited.ending.code, visited.tries) == ("pin_incorrect", 1)
+        told = "pin_incorrect" if left > 1 else "pin_floor"  # who comes again is sent away
+        assert (visited.ending.code, visited.tries) == (told, 1)
         assert visited.ending.values["attempts_left"] == left
     desk = desk_for(emulated)  # even the right one
     visited = visit(place, place.flow(flow), emulated, desk)
@@ -132,6 +134,29 @@ def test_wrong_pins_end_at_the_floor_and_never_below(place: Bureau, flow: str) -
     assert f"pin_{kind.value}" not in desk.asked
     assert _left(emulated, kind, application) == 1
     assert place.handed == []
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize(
+    ("answer", "code", "tries"),
+    [
+        ("6F00", "pin_tries_unknown", 0),  # it may be the last one
+        ("6300", "pin_incorrect_unlimited", 1),  # no counter: no count is told
+    ],
+)
+def test_a_card_that_does_not_say_how_many_tries_are_left(
+    place: Bureau, flow: str, answer: str, code: str, tries: int
+) -> None:
+    kind, _, wrong = PINS[flow]
+    emulated = a_card("hanako", [f"sw={answer}@query", f"sw:after={answer}@verify"])
+    desk = desk_for(emulated, pins={kind: wrong})
+    visited = visit(place, place.flow(flow), emulated, desk)
+    assert (visited.ending.code, visited.tries) == (code, tries)
+    assert (f"pin_{kind.value}" in desk.asked) is bool(tries)
+    for language in messages.SPOKEN:
+        assert "None" not in messages.text(
+            f"kiosk.ending.{code}", language, **visited.ending.values
+        )
 
 
 def _left(card: EmulatedCard, kind: PinKind, application: Application | None) -> int:

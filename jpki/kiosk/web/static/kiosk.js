@@ -157,7 +157,9 @@ function plain(next) {
     item.append(picture(flow.picture), words);
     offers[0].append(item);
   }
-  screen(next.state, next.title, next.note, ...offers);
+  // Done, and the presentation is not there to say how: something came in between.
+  const kind = next.state === "done" ? "failed" : next.state;
+  screen(kind, next.title, next.note, ...offers);
   if (offers.length) byId("content").prepend(picture("put_down"));
 }
 
@@ -255,7 +257,7 @@ function ending(next) {
   }
   if (next.document) {
     const place = make("p");
-    fetchDocument(next.media_type, place);
+    fetchDocument(next.document, place);
     content.push(place);
   } else if (next.close !== "done") { // the words of what was done say it
     const take = make("p", "", { className: "take" });
@@ -265,7 +267,7 @@ function ending(next) {
   return content;
 }
 
-async function fetchDocument(type, place) {
+async function fetchDocument(taken, place) {
   const { access } = view;
   if (!access) return;
   try {
@@ -274,10 +276,10 @@ async function fetchDocument(type, place) {
     const data = await reply.arrayBuffer();
     dropDocument();
     if (!place.isConnected) return; // the card was taken meanwhile
-    documentUrl = URL.createObjectURL(new Blob([data], { type }));
-    const link = make("a", view.words.document, { href: documentUrl, className: "button strong" });
+    documentUrl = URL.createObjectURL(new Blob([data], { type: taken.media_type }));
+    const link = make("a", taken.words, { href: documentUrl, className: "button strong" });
     link.id = "document";
-    link.download = "document.pdf";
+    link.download = taken.name;
     place.replaceChildren(link);
   } catch (error) {
     // The card was taken: the document went with the presentation.

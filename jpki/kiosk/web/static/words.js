@@ -27,6 +27,7 @@ let language = "";
 function speak(next, changed) {
   language = next;
   document.documentElement.lang = next === "en" ? "en" : "ja";
+  document.documentElement.dataset.easy = String(next === "ja-easy");
   for (const each of document.querySelectorAll("[data-lang]")) {
     each.setAttribute("aria-pressed", String(each.dataset.lang === next));
   }
