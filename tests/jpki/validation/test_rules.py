@@ -20,7 +20,7 @@ from jpki.validation.findings import (
 )
 from jpki.validation.policy import Preference, decide
 from jpki.validation.times import Moment, require_zone
-from jpki.verdict import Headline, Outcome, combine, headline
+from jpki.verdict import Check, Headline, Outcome, Verdict, combine, headline
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -159,3 +159,13 @@ def test_what_the_sources_come_to(
 def test_what_checks_come_to(outcomes: list[Outcome], whole: Outcome, short: Headline) -> None:
     assert combine(outcomes) is whole
     assert headline(outcomes) is short
+
+
+def test_a_check_is_found_by_its_name_and_stays_as_it_is() -> None:
+    values = {"family": "sign"}
+    path, dates = Check("path", VALID, "path_good", values), Check("validity", INVALID, "expired")
+    values["family"] = "auth"
+    assert path.values == {"family": "sign"}
+    verdict = Verdict((path, dates), "test")
+    assert (verdict.check("validity"), verdict.check("revocation")) == (dates, None)
+    assert verdict.outcome is INVALID
