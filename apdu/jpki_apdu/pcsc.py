@@ -19,6 +19,7 @@ from jpki_apdu.connection import CardConnection, ReplyLimits
 from jpki_apdu.errors import (
     CardError,
     CardRemovedError,
+    CardResetError,
     MalformedResponseError,
     NoCardError,
     NoReaderError,
@@ -28,8 +29,9 @@ from jpki_apdu.errors import (
 )
 from jpki_apdu.patience import OverdueError, PatientThread
 from jpki_apdu.pcsc_api import (
-    CHANGED,
+    DIRECT,
     EXCLUSIVE,
+    IN_USE,
     LEAVE_CARD,
     PRESENT,
     SCOPE_USER,
@@ -39,30 +41,22 @@ from jpki_apdu.pcsc_api import (
     Scard,
     install_line,
 )
+from jpki_apdu.pcsc_features import max_apdu_data_size
+from jpki_apdu.pcsc_states import choose, pause, readable, snapshot
 from jpki_apdu.readers import ReaderState
 from jpki_apdu.status import StatusWord
 
 log = logging.getLogger(__name__)
 
-# PC/SC part 10: which control code tells a reader's properties, and the property wanted.
-_GET_FEATURE_REQUEST = 3400
-_FEATURE_GET_TLV_PROPERTIES = 0x12
-_MAX_APDU_DATA_SIZE = 0x0A
-
-# A wait in the library cannot be interrupted, so it is cut into slices (seconds). New
-# readers are looked for once a slice: macOS has no notification for them.
-_SLICE = 0.25
-
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-_States = dict[str, tuple[int, bytes]]
 
 
 def list_states() -> list[ReaderState]:
     """The readers in the order PC/SC names them. Raises PcscMissingError, NoServiceError."""
     api = _scard()
     with _context(api) as context:
-        return _readable(_snapshot(api, context))
+        return readable(snapshot(api, context))
 
 
 def pcsc_readers_with_card() -> list[str]:
@@ -76,12 +70,12 @@ def wait_for_change(known: Sequence[ReaderState], timeout: float | None) -> list
     until = _deadline(timeout)
     with _context(api) as context:
         while True:
-            states = _snapshot(api, context)
-            now = _readable(states)
+            states = snapshot(api, context)
+            now = readable(states)
             left = until - time.monotonic()
             if now != list(known) or left <= 0:
                 return now
-            _pause(api, context, states, left)
+            pause(api, context, states, left)
 
 
 def open_pcsc(part: str, wait: float | None = None, timeout: float | None = None) -> PcscConnection:
@@ -94,16 +88,16 @@ def open_pcsc(part: str, wait: float | None = None, timeout: float | None = None
     until = _deadline(0 if wait is None else wait)
     with _context(api) as context:
         while True:
-            states = _snapshot(api, context)
+            states = snapshot(api, context)
             try:
-                return PcscConnection(_choose(states, part), timeout=timeout)
+                return PcscConnection(choose(states, part), timeout=timeout)
             except (NoReaderError, NoCardError) as error:
                 left = until - time.monotonic()
                 if wait is None:
                     raise
                 if left <= 0:
                     raise TransportTimeoutError("no_card_in_time", seconds=wait) from error
-            _pause(api, context, states, left)
+            pause(api, context, states, left)
 
 
 class PcscConnection(CardConnection):
@@ -144,6 +138,8 @@ class PcscConnection(CardConnection):
         code, card, protocol = self._made(
             self._api.SCardConnect, context, self._name, SHARED, T0_OR_T1
         )
+        if code & 0xFFFFFFFF == codes.PROTO_MISMATCH and self._blank(context):
+            code, card, protocol = self._power_up(context)
         if code:
             raise codes.error_for(code, self._name)
         self._card = card
@@ -151,6 +147,24 @@ class PcscConnection(CardConnection):
         if code:
             raise codes.error_for(code, self._name)
         return protocol, bytes(atr)
+
+    def _blank(self, context: int) -> bool:
+        """Whether a card lies there of which no ATR is known, and which nobody uses.
+
+        pcscd holds a card that it failed to power for powered, and never tries again.
+        Source: [PCSC src/winscard.c SCardConnect], [obs vpcd bed].
+        """
+        state, atr = snapshot(self._api, context).get(self._name, (0, b""))
+        return bool(state & PRESENT) and not atr and not state & (EXCLUSIVE | IN_USE)
+
+    def _power_up(self, context: int) -> tuple[int, int, int]:
+        """Off and on, once, then as SCardConnect. No command was sent to this card yet."""
+        code, card, _ = self._made(self._api.SCardConnect, context, self._name, DIRECT, 0)
+        if code:
+            return code, card, 0
+        self._card = card
+        code, protocol = self._made(self._api.SCardReconnect, card, SHARED, T0_OR_T1, UNPOWER_CARD)
+        return code, card, protocol
 
     def _made(self, function: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
         """What the library's function returns. Raises TransportTimeoutError, CardRemovedError."""
@@ -193,7 +207,8 @@ class PcscConnection(CardConnection):
     def limits(self) -> ReplyLimits:
         """Extended replies if the reader says so (PC/SC part 10), or is the virtual one."""
         if self._limits is None:
-            size = 65536 if self._name.startswith("Virtual PCD") else self._max_apdu_data_size()
+            virtual = self._name.startswith("Virtual PCD")
+            size = 65536 if virtual else max_apdu_data_size(self._api.SCARD_CTL_CODE, self._control)
             self._limits = ReplyLimits(256, min(size, 65536) if size > 256 else 0)
         return self._limits
 
@@ -239,7 +254,18 @@ class PcscConnection(CardConnection):
     def power_off(self) -> None:
         """Cut the card's power: it forgets every verification. The connection stays usable."""
         self.resets += 1
+        if self._made(self._left, self._handle()):
+            raise self._lose(CardRemovedError(reader=self._name))
         self._reconnect(UNPOWER_CARD)
+
+    def _left(self, card: int) -> bool:
+        """Whether the card has been taken out since: what lies there now is not this one.
+
+        pcscd lets a handle power whatever lies there. If that is the next card, before pcscd
+        has noticed it, that card is powered twice: the second time under its own reader's
+        hands. Source: [PCSC src/eventhandler.c], [obs vpcd bed].
+        """
+        return self._api.SCardStatus(card)[0] & 0xFFFFFFFF == codes.REMOVED_CARD
 
     def close(self) -> None:
         """Power the card off and let it go. Harmless when repeated; never raises."""
@@ -254,8 +280,11 @@ class PcscConnection(CardConnection):
                 with contextlib.suppress(Exception):
                     self._api.SCardEndTransaction(card, LEAVE_CARD)
             if card is not None:
+                disposition = UNPOWER_CARD
                 with contextlib.suppress(Exception):
-                    self._api.SCardDisconnect(card, UNPOWER_CARD)
+                    disposition = LEAVE_CARD if self._left(card) else UNPOWER_CARD
+                with contextlib.suppress(Exception):
+                    self._api.SCardDisconnect(card, disposition)
             with contextlib.suppress(Exception):
                 self._api.SCardReleaseContext(context)
 
@@ -267,11 +296,20 @@ class PcscConnection(CardConnection):
     def _failed(self, code: int) -> NoReturn:
         """Raise what a failed call means; after a reset, first make the handle usable again."""
         code &= 0xFFFFFFFF
+        if code == codes.PROTO_MISMATCH:
+            # A protocol was agreed on, so pcscd has powered the card anew since and told
+            # nobody; it may cut that power again. The command did not reach the card.
+            self._renew(UNPOWER_CARD)
+            raise CardResetError(reader=self._name, pcsc=f"{code:08X}")
         if code == codes.RESET_CARD:
-            self.resets += 1
-            with contextlib.suppress(Exception):
-                self._reconnect(LEAVE_CARD)
+            self._renew(LEAVE_CARD)
         raise self._meaning(code)
+
+    def _renew(self, initialization: int) -> None:
+        """Make the handle usable again if that can be done; what was verified is lost."""
+        self.resets += 1
+        with contextlib.suppress(Exception):
+            self._reconnect(initialization)
 
     def _meaning(self, code: int) -> CardError:
         """The error for a code; noted if there is no way back from it."""
@@ -286,15 +324,6 @@ class PcscConnection(CardConnection):
         if code:
             raise self._meaning(code)
         self._protocol = protocol
-
-    def _max_apdu_data_size(self) -> int:
-        """dwMaxAPDUDataSize (bytes) as the reader tells it; 0 if it does not."""
-        features = self._control(self._api.SCARD_CTL_CODE(_GET_FEATURE_REQUEST))
-        where = _simple_tlv(features).get(_FEATURE_GET_TLV_PROPERTIES)
-        if where is None:
-            return 0
-        properties = self._control(int.from_bytes(where, "big"))
-        return int.from_bytes(_simple_tlv(properties).get(_MAX_APDU_DATA_SIZE, b""), "little")
 
     def _control(self, control_code: int) -> bytes:
         if self._card is None or self._lost is not None:
@@ -329,70 +358,6 @@ def _context(api: Scard) -> Iterator[int]:
     finally:
         with contextlib.suppress(Exception):
             api.SCardReleaseContext(context)
-
-
-def _snapshot(api: Scard, context: int) -> _States:
-    """State bits and ATR of every reader now, without waiting and without opening any."""
-    code, names = api.SCardListReaders(context, [])
-    code &= 0xFFFFFFFF
-    if code == codes.NO_READERS or (not code and not names):
-        return {}
-    if code:
-        raise codes.error_for(code, "")
-    code, found = api.SCardGetStatusChange(context, 0, [(name, 0) for name in names])
-    code &= 0xFFFFFFFF
-    if code in (codes.UNKNOWN_READER, codes.READER_UNAVAILABLE):
-        return {}  # one left between the two calls; the next look will tell
-    if code not in (codes.SUCCESS, codes.TIMEOUT):
-        raise codes.error_for(code, "")
-    return {name: (state, bytes(atr)) for name, state, atr in found}
-
-
-def _pause(api: Scard, context: int, states: _States, left: float) -> None:
-    """Until something changes at the readers of ``states``, at most a slice."""
-    pause = min(_SLICE, left)
-    if not states:
-        time.sleep(pause)
-        return
-    known = [(name, state & ~CHANGED) for name, (state, _) in states.items()]
-    code, _ = api.SCardGetStatusChange(context, max(1, int(pause * 1000)), known)
-    if code & 0xFFFFFFFF in (codes.UNKNOWN_READER, codes.READER_UNAVAILABLE):
-        time.sleep(pause)
-    elif code and code & 0xFFFFFFFF != codes.TIMEOUT:
-        raise codes.error_for(code, "")
-
-
-def _readable(states: _States) -> list[ReaderState]:
-    return [
-        ReaderState(name, bool(state & PRESENT), bool(state & EXCLUSIVE), atr, state >> 16 & 0xFFFF)
-        for name, (state, atr) in states.items()
-    ]
-
-
-def _choose(states: _States, part: str) -> str:
-    """The reader to open. Raises NoReaderError, NoCardError."""
-    if part in states:
-        names = [part]
-    else:
-        names = [name for name in states if part.casefold() in name.casefold()]
-    if not states:
-        raise NoReaderError
-    if not names:
-        raise NoReaderError("no_reader_match", wanted=part, names=", ".join(states))
-    for name in names:
-        if states[name][0] & PRESENT:
-            return name
-    raise NoCardError(reader=", ".join(names))
-
-
-def _simple_tlv(data: bytes) -> dict[int, bytes]:
-    """Tags and values of one-byte TLV as PC/SC part 10 has it; what is cut off is left out."""
-    found: dict[int, bytes] = {}
-    at = 0
-    while at + 2 <= len(data) and at + 2 + data[at + 1] <= len(data):
-        found[data[at]] = data[at + 2 : at + 2 + data[at + 1]]
-        at += 2 + data[at + 1]
-    return found
 
 
 def _deadline(seconds: float | None) -> float:

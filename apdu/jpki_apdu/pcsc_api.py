@@ -8,10 +8,10 @@ import sys
 from typing import Protocol
 
 SCOPE_USER = 0
-SHARED = 2
+SHARED, DIRECT = 2, 3
 T0_OR_T1 = 3
 LEAVE_CARD, UNPOWER_CARD = 0, 2
-CHANGED, PRESENT, EXCLUSIVE = 0x02, 0x20, 0x80
+CHANGED, PRESENT, EXCLUSIVE, IN_USE = 0x02, 0x20, 0x80, 0x100
 
 
 class Scard(Protocol):

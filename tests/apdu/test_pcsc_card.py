@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fake_scard import PRESENT, FakeScard
+from fake_scard import EXCLUSIVE, PRESENT, FakeScard
 from jpki_apdu import pcsc
 from jpki_apdu.channel import Channel
 from jpki_apdu.connection import ReplyLimits
@@ -29,6 +29,7 @@ from jpki_apdu.errors import (
 from jpki_apdu.readers import open_reader
 
 ATR = b"\x3b\x00"
+IN_USE, MISMATCH = 0x100, 0x8010000F
 ACS, SCM, ACS_2 = "ACS ACR1252 00 00", "SCM SCR3310", "ACS ACR1252 00 00 extra"
 
 
@@ -72,7 +73,7 @@ TALKING: list[tuple[int, type[CardError], str]] = [
     (0x8010000B, ReaderBusyError, "reader_busy"),
     (0x80100066, CardUnresponsiveError, "card_unresponsive"),
     (0x80100067, CardUnresponsiveError, "card_unresponsive"),
-    (0x8010000F, CardUnresponsiveError, "protocol"),
+    (MISMATCH, CardResetError, "card_reset"),  # powered anew, with no word of it
     (0x8010001D, NoServiceError, "no_service"),
     (0x8010000A, TransportTimeoutError, "transport_timeout"),
     (0x80100002, TransportError, "cancelled"),
@@ -125,6 +126,72 @@ def test_after_a_reset_the_handle_is_made_usable(scard: FakeScard, reconnect: in
         channel.select(b"\xa0\0\0\0\0\1")
 
 
+@pytest.mark.parametrize("reconnect", [0, 0x80100069, -1])
+def test_a_card_powered_behind_our_back_has_forgotten_all(scard: FakeScard, reconnect: int) -> None:
+    """pcscd says so by a protocol that is no longer agreed on. The command is not repeated."""
+    connection = opened(scard)
+    channel = Channel(connection)
+    scard.replies = [[0x90, 0]] * 3
+    aid = b"\xa0\0\0\0\0\1"
+    scard.codes = {"Transmit": [0, 0, MISMATCH], "Reconnect": [reconnect]}
+    with pytest.raises(CardResetError) as caught:
+        channel.verify(aid, 0x18, bytearray(b"1234"))
+    assert caught.value.values["pcsc"] == "8010000F"
+    assert scard.called("Reconnect") == [(2, 3, 2)]  # off and on: pcscd may cut that power
+    assert [str(apdu)[:4] for _, apdu in scard.called("Transmit")] == ["00a4", "00a4", "0020"]
+    with pytest.raises(StaleSessionError):
+        channel.select_file(0x18)
+
+
+@pytest.mark.parametrize(
+    ("state", "atr", "codes", "error"),
+    [
+        (PRESENT, b"", {}, None),
+        (PRESENT, b"", {"Reconnect": [MISMATCH]}, CardUnresponsiveError),
+        (PRESENT, b"", {"Reconnect": [0x80100069]}, CardRemovedError),
+        (PRESENT, b"", {"Connect": [MISMATCH, 0x8010000B]}, ReaderBusyError),
+        (PRESENT, ATR, {}, CardUnresponsiveError),  # known, and speaks none of our protocols
+        (PRESENT | IN_USE, b"", {}, CardUnresponsiveError),
+        (PRESENT | EXCLUSIVE, b"", {}, CardUnresponsiveError),
+        (0, b"", {}, CardUnresponsiveError),  # gone meanwhile
+    ],
+)
+def test_a_card_without_atr_is_powered_once(
+    scard: FakeScard,
+    state: int,
+    atr: bytes,
+    codes: dict[str, list[int]],
+    error: type[CardError] | None,
+) -> None:
+    """Only if nobody uses it: whoever does has powered it, and would lose what was verified."""
+    scard.codes = {"Connect": [MISMATCH], **codes}
+    scard.readers = {ACS: (state, atr)}
+    if error is None:
+        pcsc.PcscConnection(ACS).close()
+    else:
+        with pytest.raises(error):
+            pcsc.PcscConnection(ACS)
+    alone = state == PRESENT and not atr
+    assert scard.called("Connect") == [(ACS, 2, 3), *[(ACS, 3, 0)] * alone]
+    assert len(scard.called("Reconnect")) == (alone and "Connect" not in codes)
+    assert not scard.called("Transmit")
+    assert scard.called("ReleaseContext")
+
+
+def test_a_handle_whose_card_left_does_not_touch_the_next(scard: FakeScard) -> None:
+    """pcscd would let it: its power is cut, and its reader has not even noticed it yet."""
+    connection = opened(scard)
+    scard.codes["Status"] = [0x80100069] * 2
+    with pytest.raises(CardRemovedError):
+        connection.power_off()
+    with pytest.raises(CardRemovedError):
+        connection.transmit(bytes(4))
+    connection.close()
+    assert not scard.called("Reconnect")
+    assert not scard.called("Transmit")
+    assert scard.called("Disconnect") == [(0,)]  # leave the card as it is
+
+
 def test_power_off(scard: FakeScard) -> None:
     connection = opened(scard)
     scard.protocol = 1
@@ -154,7 +221,7 @@ def test_exclusive_ends_with_an_error_too(scard: FakeScard) -> None:
     with connection.exclusive():
         connection.close()
     assert [call[0] for call in scard.calls[2:]] == [
-        "BeginTransaction", "EndTransaction", "Disconnect", "ReleaseContext",
+        "BeginTransaction", "EndTransaction", "Status", "Disconnect", "ReleaseContext",
     ]  # fmt: skip
 
 
@@ -193,7 +260,7 @@ def test_close_cuts_the_power_and_never_raises(scard: FakeScard) -> None:
     scard.codes = {"Disconnect": [-1], "ReleaseContext": [-1]}
     connection.close()
     connection.close()
-    assert scard.calls == [("Disconnect", 2), ("ReleaseContext",)]
+    assert scard.calls == [("Status",), ("Disconnect", 2), ("ReleaseContext",)]
     uses: list[Callable[[], object]] = [
         lambda: connection.transmit(bytes(4)),
         connection.power_off,
