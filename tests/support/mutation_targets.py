@@ -29,6 +29,7 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/jpki/{folder}/test_{name}.py" for name in names)
 
 
+RULES = _tests("validation", "rules")
 PATH = _tests("validation", "certificates", "validator", "negative_matrix", "trust",
               "next_generation", "general_path")  # fmt: skip
 CRL = _tests("validation", "crl", "crl_form", "crl_columns", "crl_offers", "general_crl",
@@ -42,14 +43,15 @@ CARD = (*_tests("card", "authenticity", "card", "cv_keys", "ecdsa", "licence_rec
                 "recognised", "surface_authenticity"),
         *_tests("verifying", "card_check", "card_check_surface", "mf_check",
                 "nextgen"))  # fmt: skip
-POLICY = _tests("mapping", "policy_check", "policy_decide", "policy_file", "policy_prohibitions",
-                "policy_rules", "proposals")  # fmt: skip
+POLICY = _tests("mapping", "number_use", "permissions", "policy", "policy_decide",
+                "policy_prohibitions", "policy_rules", "prohibitions")  # fmt: skip
 TARGETS = {
     target.module: target
     for target in (
+        Target("jpki.verdict", RULES),
+        *(Target(f"jpki.validation.{name}", RULES) for name in ("findings", "policy", "times")),
         *(Target(f"jpki.validation.{name}", PATH)
-          for name in ("algorithms", "findings", "path", "policy", "profile", "times", "trust",
-                       "validator")),
+          for name in ("algorithms", "path", "profile", "trust", "validator")),
         *(Target(f"jpki.validation.{name}", CRL)
           for name in ("crl", "crl_findings", "crl_lists", "crl_store")),
         *(Target(f"jpki.validation.{name}", OCSP)
@@ -63,6 +65,6 @@ TARGETS = {
           for name in ("authenticity", "cv_certificate", "cv_keys", "ecdsa", "licence_check",
                        "mf_chain", "surface_authenticity")),
         *(Target(f"jpki.mapping.{name}", POLICY)
-          for name in ("decision", "permissions", "prohibitions")),
+          for name in ("decision", "number_use", "permissions", "policy", "prohibitions")),
     )
 }  # fmt: skip

@@ -85,6 +85,8 @@ def link(kind: LinkKind, operation: Operation = Operation.LINK) -> Request:
          ("failed", "role_missing", f"{JPKI}17条")),
         ("role", case(ask(), roles={AUTH}), ("passed", "role_held", f"{JPKI}36条")),
         ("role", case(ask(), roles={SIGN}), ("failed", "role_missing", f"{JPKI}36条")),
+        ("certificate", case(ask(Operation.SUSPEND)), None),
+        ("certificate", case(ask(medium=None)), ("passed", "certificate_taken", GROUND)),
         ("certificate", case(ask(proof=Proof.NONE, medium=Medium.PHONE)), None),
         ("certificate", case(ask(proof=Proof.TAP, medium=Medium.PHONE)), None),
         # a reading that wants no proof, and one of which the policy wants it
