@@ -103,7 +103,9 @@ def _table() -> Mapping[tuple[State, Signal], State]:
 TRANSITIONS: Final = _table()
 """Every change there is. What is not listed does not happen: the signal is ignored."""
 PIN_UNKNOWN: Final = "pin_unknown"
-"""How a presentation ended whose process went while a PIN was under way."""
+"""How a presentation ended whose card or process went while a PIN was under way."""
+CARD_GONE: Final = "card_gone"
+"""How one ended whose card was taken before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,9 @@ class Machine:
         if target is State.CARD_PRESENT:
             self.presentation += 1
             self._begun = now
-        if signal is Signal.WORKER_LOST and self._pin_given:
+        if signal is Signal.CARD_OUT and before in IN_PRESENTATION:
+            code = CARD_GONE
+        if signal in (Signal.CARD_OUT, Signal.WORKER_LOST) and self._pin_given:
             code = PIN_UNKNOWN
         self._pin_given = before is State.PIN and signal is Signal.WORK_BEGUN
         self._forgotten = signal is Signal.FORGOTTEN

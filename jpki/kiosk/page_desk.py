@@ -62,6 +62,8 @@ class PageDesk:
 
     def progress(self, step: str, done: int, total: int) -> None:
         """As the Protocol has it."""
+        if self._over:  # nobody is there any longer for whom something is done
+            raise CancelledError
         self._show(Progress(step, done, total))
 
     def finish(self, ending: Ending) -> None:

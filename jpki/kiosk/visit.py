@@ -94,7 +94,10 @@ class Desk(Protocol):
         ...
 
     def progress(self, step: str, done: int, total: int) -> None:
-        """What is being done: ``step`` names words (``kiosk.step.STEP``)."""
+        """What is being done: ``step`` names words (``kiosk.step.STEP``).
+
+        Raises CancelledError where the person has left.
+        """
         ...
 
 

@@ -11,12 +11,13 @@ import pytest
 
 import map_bench
 from jpki import messages
-from kiosk_page import Browser, Kiosk
+from kiosk_page import LANGUAGES, Browser, Kiosk
 from kiosk_walk import put_down, start, up_to_document, up_to_pin
 
 pytestmark = pytest.mark.xdist_group("kiosk-faults")
 
 CLOSES = ("done", "refused", "failed")
+_EARLY = "return document.getElementById('early').textContent"
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,13 @@ def kiosk(cluster: map_bench.Cluster) -> Iterator[Kiosk]:
         yield running
 
 
-def _words(code: str, **values: object) -> str:
-    return messages.text(f"kiosk.ending.{code}", "en", **values)
+def _says(browser: Browser, *codes: str, **values: object) -> None:
+    """Wait until the page says one of these endings, in every way of speaking."""
+    for language in LANGUAGES:
+        browser.speak(language)
+        words = [messages.text(f"kiosk.ending.{code}", language, **values) for code in codes]
+        browser.until(lambda words=words: browser.note() in words)  # type: ignore[misc]
+    browser.speak("en")
 
 
 def _ledger(kiosk: Kiosk, browser: Browser) -> int:
@@ -84,7 +90,7 @@ def test_cards(
         assert shown == "confirm"
         return
     assert shown in ("refused", "failed")
-    assert browser.note() == _words(code, attempts_left=2)
+    _says(browser, code)
     assert not browser.all("#document")
 
 
@@ -96,14 +102,14 @@ def test_the_wrong_pin_down_to_the_floor(kiosk: Kiosk, browser: Browser) -> None
         browser.enter("9999")
         browser.screen("failed")
         code = "pin_incorrect" if left > 1 else "pin_floor"  # nobody is sent to try once more
-        assert browser.note() == _words(code, attempts_left=left)
+        _says(browser, code, attempts_left=left)
         kiosk.order("pull")
         browser.screen("waiting")
     for _ in range(2):
         put_down(kiosk, browser, "driver")
         browser.press("[data-option='residence']")
         browser.screen("failed")
-        assert browser.note() == _words("pin_last_try", attempts_left=1)
+        _says(browser, "pin_last_try", attempts_left=1)
 
 
 @pytest.mark.parametrize("state", ["choosing", "pin", "confirm", "done"])
@@ -121,8 +127,14 @@ def test_a_card_pulled_in_every_state(kiosk: Kiosk, browser: Browser, state: str
         browser.one("#document")
     kiosk.order("pull")
     browser.screen("waiting")
+    for language in LANGUAGES:
+        browser.speak(language)
+        words = "" if state == "done" else messages.text("kiosk.ending.card_gone", language)
+        browser.until(lambda words=words: browser.script(_EARLY) == words)  # type: ignore[misc]
     assert browser.script("return [entry.value, documentUrl]") == ["", ""]
+    browser.speak("en")
     up_to_pin(kiosk, browser)  # and the next person is served
+    assert browser.script(_EARLY) == ""
 
 
 @pytest.mark.parametrize(
@@ -148,7 +160,7 @@ def test_cards_that_fail(kiosk: Kiosk, browser: Browser, fault: str, codes: set[
             browser.enter("1234")
         browser.until(lambda shown=shown: browser.kind() != shown)  # type: ignore[misc]
     assert browser.screen(*CLOSES) == "failed"
-    assert browser.note() in {_words(code) for code in codes}
+    _says(browser, *codes)
 
 
 def test_the_server_is_cut_off_before_and_after_the_pin(kiosk: Kiosk, browser: Browser) -> None:
@@ -160,12 +172,12 @@ def test_the_server_is_cut_off_before_and_after_the_pin(kiosk: Kiosk, browser: B
     kiosk.order("server", "off")
     browser.press(".strong")
     browser.screen("failed")
-    assert browser.note() == _words("server_down")
+    _says(browser, "server_down")
     kiosk.order("pull")
     put_down(kiosk, browser)
     browser.press("[data-option='residence']")
     browser.screen("failed")
-    assert browser.note() == _words("server_down")
+    _says(browser, "server_down")
     kiosk.order("server", "on")
     up_to_pin(kiosk, browser)
 
@@ -243,7 +255,7 @@ def test_the_clock_is_wrong(kiosk: Kiosk, browser: Browser) -> None:
         put_down(kiosk, browser)
         browser.press("[data-option='residence']")
         browser.screen("failed")
-        assert browser.note() == _words("expired")
+        _says(browser, "expired")
     finally:
         kiosk.order("clock", -15 * 365 * 86400)
     up_to_pin(kiosk, browser)
@@ -292,7 +304,7 @@ def test_the_database_goes_down_and_comes_back(
         if browser.kind() == "pin":
             browser.enter("1234")
         browser.screen("failed")
-        assert browser.note() == _words("server_down")
+        _says(browser, "server_down")
     finally:
         cluster.start()
     up_to_pin(kiosk, browser)

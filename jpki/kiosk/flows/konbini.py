@@ -16,30 +16,42 @@ from jpki.mapping.policy import Operation, Policy
 
 
 class CoinSlot(Protocol):
-    """Takes the fee. A prototype's is a stub; a real one is the vendor's."""
+    """Takes the fee. A prototype's is a stub; a real one is the vendor's.
 
-    def take(self, yen: int) -> None:
+    What is held and not kept when the process of the presentation ends (the card was taken, the
+    power went) is given back by the slot itself.
+    """
+
+    def hold(self, yen: int) -> None:
         """Wait until ``yen`` are in. Raises CancelledError; what was put in comes back."""
         ...
 
-    def give_back(self, yen: int) -> None:
-        """Give the fee back: nothing was issued."""
+    def keep(self) -> None:
+        """Keep what is held: the document is there."""
+        ...
+
+    def give_back(self) -> None:
+        """Give back what is held: nothing was issued."""
         ...
 
 
 class StubCoins:
-    """A slot that is always paid. ``balance``: yen in the box."""
+    """A slot that is always paid. ``balance``: yen in the box; ``held``: yen not in it yet."""
 
     def __init__(self) -> None:
-        self.balance = 0
+        self.balance = self.held = 0
 
-    def take(self, yen: int) -> None:
+    def hold(self, yen: int) -> None:
         """As the Protocol has it."""
-        self.balance += yen
+        self.held = yen
 
-    def give_back(self, yen: int) -> None:
+    def keep(self) -> None:
         """As the Protocol has it."""
-        self.balance -= yen
+        self.balance, self.held = self.balance + self.held, 0
+
+    def give_back(self) -> None:
+        """As the Protocol has it."""
+        self.held = 0
 
 
 class Konbini:
@@ -71,13 +83,14 @@ class Konbini:
         fee = answer.fees[kind]
         if fee and not visit.desk.confirm(Page("fee", (Line("fee", f"{fee:,}"),))):
             raise CancelledError
-        self._coins.take(fee)
-        visit.desk.progress("issue", 0, 1)
+        self._coins.hold(fee)
         try:
+            visit.desk.progress("issue", 0, 1)
             pdf = self._server.document(answer.ticket, kind)
+            visit.desk.progress("issue", 1, 1)
         except BaseException:
-            self._coins.give_back(fee)
+            self._coins.give_back()
             raise
-        visit.desk.progress("issue", 1, 1)
+        self._coins.keep()
         values = {"document": kind.value, "fee": fee}
         return Ending(Close.DONE, "issued", values, pdf, "application/pdf")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jpki import messages
 from jpki.kiosk.broadcast import Broadcast
-from jpki.kiosk.machine import ANSWER_WANTED, State
+from jpki.kiosk.machine import ANSWER_WANTED, CARD_GONE, PIN_UNKNOWN, State
 from jpki.kiosk.screens import said
 from jpki.kiosk.terminal import View
 from jpki.kiosk.visit import FirstScreen
@@ -120,6 +120,7 @@ def view_object(view: View, front: Front, language: str) -> dict[str, Any]:
         "state": view.state.value,
         "title": messages.text(f"kiosk.state.{view.state.value}", language),
         "note": _note(view, language),
+        "early": _early(view, language),
         "alarm": view.state is State.CARD_LEFT,
         "idle": front.idle if view.state in ANSWER_WANTED else 0,
         "mark": messages.text("kiosk.test_mark", language) if front.test else "",
@@ -137,6 +138,13 @@ def _note(view: View, language: str) -> str:
     if view.state in (State.DONE, State.CARD_LEFT) and messages.has(ended, language):
         return "" if view.access else messages.text(ended, language)
     return messages.text(f"kiosk.state_note.{view.state.value}", language)
+
+
+def _early(view: View, language: str) -> str:
+    """What to say to somebody who took the card before the end; "" where nobody did."""
+    if view.state is not State.WAITING or view.code not in (CARD_GONE, PIN_UNKNOWN):
+        return ""
+    return messages.text(f"kiosk.ending.{view.code}", language)
 
 
 def _flow(first: FirstScreen, language: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from jpki.kiosk.flows.common import login
 from jpki.kiosk.flows.konbini import Konbini, StubCoins
 from jpki.kiosk.scripted import ScriptedDesk
 from jpki.kiosk.server.half import Answer, Errand, ServerHalf, ServerHalfError
-from jpki.kiosk.visit import Close, Ending, Visit
+from jpki.kiosk.visit import CancelledError, Close, Ending, Visit
 from jpki.mapping.policy import Operation
 from jpki.mapping.policy_file import load_policy
 from jpki.open import load_trust, open_card
@@ -64,7 +64,7 @@ def _visit(
             )
         except Exception as error:
             ending = ending_of(error)
-    assert coins.balance == (200 if ending.close is Close.DONE else 0)
+    assert (coins.balance, coins.held) == (200 if ending.close is Close.DONE else 0, 0)
     return ending
 
 
@@ -172,6 +172,21 @@ def test_the_terminals_clock_is_wrong(place: Town, ahead: int, code: str, asked:
     desk = _desk()
     assert _visit(place, "hanako", desk, ahead=ahead).code == code
     assert desk.asked == asked
+
+
+class _Leaving(ScriptedDesk):
+    """A person who takes the card while the office makes the document."""
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        if (step, done) == ("issue", 1):
+            raise CancelledError
+        super().progress(step, done, total)
+
+
+def test_who_leaves_while_the_document_is_made_gets_the_fee_back(place: Town) -> None:
+    desk = _Leaving(choices={"document": "residence"}, pins=PINS, yes=frozenset({"fee"}))
+    ending = _visit(place, "hanako", desk)
+    assert (ending.code, ending.document) == ("cancelled", None)
 
 
 def test_pulled_at_every_command(place: Town) -> None:

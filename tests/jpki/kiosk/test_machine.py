@@ -156,24 +156,42 @@ def test_a_card_left_for_an_hour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("signals", "code"),
+    ("signals", "unknown"),
     [
-        ([], "worker_lost"),
-        ([Signal.CHOICE_WANTED, Signal.WORK_BEGUN], "worker_lost"),
-        ([Signal.PIN_WANTED], "worker_lost"),
-        ([Signal.PIN_WANTED, Signal.WORK_BEGUN], "pin_unknown"),
-        ([Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.CHOICE_WANTED], "worker_lost"),
+        ([], False),
+        ([Signal.CHOICE_WANTED, Signal.WORK_BEGUN], False),
+        ([Signal.PIN_WANTED], False),
+        ([Signal.PIN_WANTED, Signal.WORK_BEGUN], True),
+        ([Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.CHOICE_WANTED], False),
         (
             [Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.CHOICE_WANTED, Signal.WORK_BEGUN],
-            "worker_lost",
+            False,
         ),
     ],
 )
-def test_a_process_that_goes_while_a_pin_is_under_way(signals: list[Signal], code: str) -> None:
+@pytest.mark.parametrize(
+    ("gone", "state", "usual"),
+    [
+        (Signal.WORKER_LOST, State.DONE, "worker_lost"),
+        (Signal.CARD_OUT, State.WAITING, "card_gone"),
+    ],
+)
+def test_what_goes_while_a_pin_is_under_way(
+    signals: list[Signal], unknown: bool, gone: Signal, state: State, usual: str
+) -> None:
     """Nobody can say then whether it used a try, and that is what is said."""
     machine = Machine(LIMITS)
     for signal in [Signal.CARD_IN, *signals]:
         assert machine.send(signal, 0.0) is not None
-    notice = machine.send(Signal.WORKER_LOST, 0.0)
+    notice = machine.send(gone, 0.0)
     assert notice is not None
-    assert (notice.state, notice.code) == (State.DONE, code)
+    assert (notice.state, notice.code) == (state, "pin_unknown" if unknown else usual)
+
+
+def test_a_card_that_is_taken_after_the_end_did_not_go_too_early() -> None:
+    machine = Machine(LIMITS)
+    for signal in (Signal.CARD_IN, Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.FINISHED):
+        assert machine.send(signal, 0.0) is not None
+    notice = machine.send(Signal.CARD_OUT, 0.0)
+    assert notice is not None
+    assert notice.code == "card_out"

@@ -3,6 +3,7 @@
 "use strict";
 
 const WARNING = 20; // seconds before the end of an idle visit in which more time can be had
+const SAY_EARLY = 30; // seconds in which who took the card too early is told what came of it
 const FORGET_LANGUAGE = 60; // seconds after a visit: the next person is spoken to in Japanese
 
 let view = null; // what the terminal shows
@@ -15,6 +16,7 @@ let typed = null; // takes the keys of a keyboard while there is a pad
 let documentUrl = "";
 let idleTimer = 0;
 let languageTimer = 0;
+let earlyUntil = 0; // milliseconds of the clock
 
 // Events of a server as an endless answer: EventSource cannot carry the presentation's token.
 async function events(url, headers, signal, take) {
@@ -90,9 +92,20 @@ function show(next) {
   }
   alarm(next);
   warnBeforeEnd(next);
+  if (before && before.state !== "waiting") earlyUntil = Date.now() + SAY_EARLY * 1000;
+  sayEarly();
   if (next.state === "waiting" && before && before.state !== "waiting") {
     languageTimer = setTimeout(() => speak("ja", spoken), FORGET_LANGUAGE * 1000);
   } else if (next.state !== "waiting") clearTimeout(languageTimer);
+}
+
+// For a while: whoever comes next was not meant.
+function sayEarly() {
+  const left = earlyUntil - Date.now();
+  const text = left > 0 ? view.early : "";
+  byId("early").textContent = text;
+  byId("early").hidden = !text;
+  if (text) setTimeout(sayEarly, left);
 }
 
 // A forgotten card: seen and heard. The outcome of the visit stays readable under it.
