@@ -108,6 +108,8 @@ def test_chains_that_prove_nothing(files: Files, keys: Keys) -> None:
     unknown = checked(files, {})
     assert set(codes(unknown).values()) == {("cannot_tell", "cv_unknown_key")}
     assert unknown.key is None
+    assert unknown.key_problem is not None
+    assert unknown.key_problem.values == unknown.checks[0].values != {}
     # A CV certificate under the text application's CA is for the text application.
     other = files | {"0004": cv_file(keys.ca, keys.city, CA_ID)}
     wrong = checked(other, {CA_ID: trusted(keys)[SURFACE_CA_ID]})
@@ -214,7 +216,8 @@ def test_numbers_outside_the_key(files: Files, keys: Keys) -> None:
     beyond = right + key.n
     if beyond.bit_length() <= 2048:
         assert not segments_fit(key, beyond.to_bytes(256, "big"), parts)
-    for signature in (b"", bytes(255), bytes(256), bytes(257), b"\xff" * 256):
+    longer = right.to_bytes(257, "big")  # the same number
+    for signature in (b"", bytes(255), bytes(256), bytes(257), b"\xff" * 256, longer):
         assert not segments_fit(key, signature, parts)
 
 
