@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from jpki.testing.pcscd_state import PcscdState
 from jpki_apdu.errors import TransportError
 
 READERS = ("Virtual PCD 00 00", "Virtual PCD 00 01")
@@ -42,6 +43,7 @@ _ACTIVATE = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 _READY = "daemon ready"
 _REFUSALS = ("Could not initialize connection to virtual ICC", "Open Port")
 _POLL = 0.004
+_LET_GO = 1.0
 _TRIES = 5
 
 
@@ -214,6 +216,18 @@ class PrivatePcscd:
         if linked and nameless > len(self._early - {slot}):
             self._early.add(slot)
         return slot in self._early
+
+    def wait_until_unused(self, slot: int) -> None:
+        """Until no program has a handle on the slot, or a second is over.
+
+        Whoever still holds the card that left may cut the power of the next one, which pcscd
+        then takes for present before it has looked, and powers once more when it does: under
+        the hands of whoever has opened it by then [PCSC src/eventhandler.c], [obs vpcd bed].
+        """
+        until = time.monotonic() + _LET_GO
+        with contextlib.suppress(OSError), PcscdState(self.socket_path, self.timeout) as state:
+            while state.in_use(READERS[slot]) and time.monotonic() < until:
+                time.sleep(_POLL)
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -177,6 +177,7 @@ class VirtualReader:
     def insert(self, slot: int = 0, *, wait: bool = True) -> None:
         """Put the card that was ejected back in. Raises VirtualReaderError if there was none.
 
+        However soon: a program that still holds the card that left has a second to let go.
         Without ``wait``, right after ``eject(wait=False)``: out and in within one poll, where
         a client's next command fails and those after it meet a blank card.
         """
@@ -187,6 +188,7 @@ class VirtualReader:
             return
         if wait:
             self.eject(slot)
+            self._daemon.wait_until_unused(slot)
         held.stop.clear()
         held.error, held.side = None, self._side(slot, held.card)
         held.thread = threading.Thread(target=held.serve, name=f"card {slot}", daemon=True)
