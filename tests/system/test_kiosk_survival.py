@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +30,6 @@ from terminal_views import ask, eventually
 pytestmark = pytest.mark.xdist_group("kiosk-survival")
 
 AUTH = "jpki/0018"
-AWAY = 0.6  # seconds
 HOUR = 3600.0
 VERIFY = 0x20
 
@@ -87,9 +85,7 @@ class Place:
         return self.reader.plug(card, slot=slot)
 
     def take(self, slot: int = 0) -> None:
-        """No hand is faster than pcscd, which stays confused by a card that is back too soon."""
         self.reader.eject(slot)
-        time.sleep(AWAY)
 
     def next_person(self) -> None:
         """Takes what lies there, and gets a document."""
