@@ -165,7 +165,7 @@ def _parts(bed: Bed) -> Iterator[tuple[str, Callable[[bytes], object]]]:
     yield "walk over the certificate", cut
     yield "signature", lambda _: signature_fits(anchor.key, SHA256_RSA, signature, tbs)
     yield "look-up in the list", lambda _: listed(serial)
-    yield "verdict put together", lambda _: validator._verdict(*judged)
+    yield "verdict put together", lambda _: validator._verdict(judged.checks, judged.subject)
     yield "careful way, frame not seen before", _careful(bed)
 
 

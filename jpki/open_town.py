@@ -24,6 +24,7 @@ from jpki.kiosk.web.bench import ServerLine
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.policy import Operation
 from jpki.mapping.service import Map
+from jpki.mapping.store.grouped import Turn
 from jpki.open import TEST_ISSUER, emulated_card, open_card, plug, unplug
 from jpki.verdict import Verdict
 from jpki_apdu.errors import CardError
@@ -138,11 +139,11 @@ class _BehindLine:
         self._town.cross_line()
         return self._half.challenge(errand)
 
-    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+    def challenge_at_hand(self, errand: Errand, turn: Turn) -> Challenge | None:
         """None: the line may take its time."""
         return None
 
-    def present_begun(self, errand: Errand, response: Response) -> None:
+    def present_begun(self, errand: Errand, response: Response, turn: Turn) -> None:
         """None: the line may take its time."""
 
     def present(self, errand: Errand, response: Response) -> Answer:

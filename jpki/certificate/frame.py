@@ -40,6 +40,10 @@ class Cut(NamedTuple):
     key: int
     attributes: bool
 
+    def key_info(self, data: bytes) -> bytes:
+        """The SubjectPublicKeyInfo of the certificate that was cut."""
+        return data[self.key : self.key + _KEY_SIZES[self.frame[2]]]
+
 
 # Outer and inner SEQUENCE, version 3, and the header of the serial.
 _HEAD: Final = struct.Struct(">HHHH5sBB")
@@ -93,7 +97,7 @@ def public_key_info(data: bytes) -> bytes:
     found = cut(data)
     if found is None:
         return parse_certificate(data).spki
-    return data[found.key : found.key + _KEY_SIZES[found.frame[2]]]
+    return found.key_info(data)
 
 
 def agrees(found: Cut, certificate: Certificate) -> bool:

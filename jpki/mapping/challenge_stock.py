@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -27,6 +30,8 @@ FRESH: Final = timedelta(seconds=3)
 holder's, to answer it."""
 MOST: Final = 64
 SHELVES: Final = 256
+More = Callable[[Callable[[Connection], list[Challenge]]], Future[list[Challenge]]]
+"""Begins a change of the store's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,11 @@ class Order:
 
 @dataclass(slots=True)
 class _Shelf:
-    """``written``: how many were written the last time, at ``at``."""
+    """``written``: how many were written the last time, at ``at``. ``coming``: more are being
+    written while there are some."""
 
     ready: deque[Challenge] = field(default_factory=deque)
+    coming: bool = False
     writing: threading.Lock = field(default_factory=threading.Lock)
     at: datetime | None = None
     written: int = 0
@@ -75,8 +82,11 @@ class ChallengeStock:
         self._most = most
         self._shelves: dict[Order, _Shelf] = {}
 
-    def at_hand(self, order: Order, now: datetime) -> Challenge | None:
-        """One that is written down already, or None. Never waits."""
+    def at_hand(self, order: Order, now: datetime, more: More | None = None) -> Challenge | None:
+        """One that is written down already, or None. Never waits.
+
+        ``more``: have more written before the last one is given out, while others are served.
+        """
         shelf = self._shelves.get(order)
         while shelf is not None and shelf.ready:
             try:
@@ -84,8 +94,21 @@ class ChallengeStock:
             except IndexError:  # another thread was faster
                 return None
             if timedelta() <= now - challenge.issued_at <= min(FRESH, order.ttl / 20):
+                if more is not None and not shelf.coming and 2 * len(shelf.ready) <= shelf.written:
+                    self._refill(shelf, order, now, more)
                 return challenge
         return None
+
+    def _refill(self, shelf: _Shelf, order: Order, now: datetime, more: More) -> None:
+        shelf.coming = True
+
+        def written(done: Future[list[Challenge]]) -> None:
+            if done.exception() is None:  # else: who finds none at hand is told
+                _put(shelf, done.result(), now)
+            shelf.coming = False
+
+        count = self._count(shelf, now)
+        more(partial(_written, order=order, now=now, count=count)).add_done_callback(written)
 
     def give(self, order: Order, now: datetime) -> Challenge:
         """One, written down now if none is at hand. Raises MapError, ChallengeError."""
@@ -99,8 +122,7 @@ class ChallengeStock:
             first, *others = self._store.change(
                 lambda connection: _written(connection, order, now, self._count(shelf, now))
             )
-            shelf.ready.extend(others)
-            shelf.at, shelf.written = now, 1 + len(others)
+            _put(shelf, others, now)
             return first
 
     def _count(self, shelf: _Shelf, now: datetime) -> int:
@@ -108,6 +130,11 @@ class ChallengeStock:
         if shelf.at is None or not timedelta() <= now - shelf.at <= FRESH:
             return 1
         return min(self._most, 2 * shelf.written)
+
+
+def _put(shelf: _Shelf, made: list[Challenge], now: datetime) -> None:
+    shelf.ready.extend(made)
+    shelf.at, shelf.written = now, 1 + len(made)
 
 
 def _written(connection: Connection, order: Order, now: datetime, count: int) -> list[Challenge]:

@@ -19,7 +19,6 @@ from jpki.mapping.store.prepared import (
     PreparedForMany,
     numbered,
     padded,
-    portions,
 )
 from jpki.mapping.store.schema import CHALLENGE
 from jpki.mapping.times import micros
@@ -48,11 +47,7 @@ class Aim:
 _COLUMNS: Final = (
     "id", "digest", "service", "purpose", "operation", "detail", "issued_at", "expires_at",
 )  # fmt: skip
-_ISSUE: Final = PreparedForMany(
-    lambda count: insert(CHALLENGE).values(
-        [{name: bindparam(f"{name}_{n}") for name in _COLUMNS} for n in range(count)]
-    )
-)
+_ISSUE: Final = Prepared(insert(CHALLENGE).values({n: bindparam(n) for n in _COLUMNS}))
 
 
 def issue(
@@ -67,15 +62,14 @@ def issue_many(
 ) -> list[Challenge]:
     """As :func:`issue`, so many at once."""
     made = [new_challenge(origin, aim.text(), ttl=ttl, now=now) for _ in range(count)]
-    for portion in portions(made):
-        values: dict[str, object] = {}
-        for place, challenge in enumerate(portion):
-            row = (
-                challenge.id, _digest(challenge), aim.service, aim.purpose, aim.operation.value,
-                aim.detail, micros(challenge.issued_at), micros(challenge.expires_at),
-            )  # fmt: skip
-            values.update(zip((f"{name}_{place}" for name in _COLUMNS), row, strict=True))
-        _ISSUE.of_size(len(portion)).run(connection, values)
+    rows = (
+        (
+            challenge.id, _digest(challenge), aim.service, aim.purpose, aim.operation.value,
+            aim.detail, micros(challenge.issued_at), micros(challenge.expires_at),
+        )
+        for challenge in made
+    )  # fmt: skip
+    _ISSUE.run_all(connection, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     return made
 
 
@@ -145,7 +139,7 @@ def consume_all(
     at = micros(now)
     wanted = padded([challenge.id for challenge, _ in presented])
     found = _LOOK.of_size(len(wanted)).run(connection, numbered("id", wanted))
-    rows = {row.id: row for row in found}
+    rows = {row.id: row for row in found.rows}
     reasons: list[str] = []
     used: dict[str, None] = {}
     for challenge, aim in presented:

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from jpki.mapping.chain import GENESIS, HEAD, Fault, digest_of, ending, walk
 from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.errors import ClockError, LedgerDamagedError
 from jpki.mapping.keys import KeyRing
-from jpki.mapping.store.prepared import Prepared, PreparedForMany, portions
+from jpki.mapping.store.prepared import Prepared
 from jpki.mapping.store.schema import CHECKPOINT, HASHED, LEDGER, LEDGER_HEAD, LEDGER_PERSON
 from jpki.mapping.times import from_micros, micros
 
@@ -93,18 +93,6 @@ _WRITE_AT_ONCE: Final = (
 )
 
 
-def _rows_of(table: Table) -> PreparedForMany:
-    """Rows put into ``table``; the parameters are as above, with the number of the row."""
-    return PreparedForMany(
-        lambda count: insert(table).values(
-            [{c.name: bindparam(f"{c.name}_{n}") for c in table.columns} for n in range(count)]
-        )
-    )
-
-
-_ADD_MANY: Final = tuple((table, _rows_of(table)) for table in (LEDGER, LEDGER_PERSON))
-
-
 @dataclass(frozen=True, slots=True)
 class _Link:
     """Where the chain stands: the last entry's number, time (µs) and hash."""
@@ -160,9 +148,9 @@ class Ledger:
             rows.append(row)
         self._write(connection, rows, self._seal(last.seq, last.at, last.hash))
         for row in rows:
-            if row["seq"] % EVERY == 0:
-                self._write_checkpoint(connection, row["seq"], row["at"], row["hash"])
-        return [row["ledger_id"] for row in rows]
+            if row["seq_"] % EVERY == 0:
+                self._write_checkpoint(connection, row["seq_"], row["at_"], row["hash_"])
+        return [row["ledger_id_"] for row in rows]
 
     def _last(self, connection: Connection) -> _Link:
         """The end of the chain, locked. Raises LedgerDamagedError."""
@@ -173,28 +161,22 @@ class Ledger:
         return _Link(int(head.seq), int(head.at), bytes(head.hash))
 
     def _write(self, connection: Connection, rows: list[dict[str, Any]], seal: bytes) -> None:
-        moved = {f"{name}_": value for name, value in rows[-1].items()} | {"seal_": seal}
         if len(rows) > 1:
-            for portion in portions(rows):
-                for table, statement in _ADD_MANY:
-                    values = {
-                        f"{column.name}_{n}": row[column.name]
-                        for n, row in enumerate(portion)
-                        for column in table.columns
-                    }
-                    statement.of_size(len(portion)).run(connection, values)
+            for each in _WRITE[:-1]:
+                each.run_all(connection, rows)
             statements = _WRITE[-1:]
         elif connection.dialect.name == "postgresql":
             statements = _WRITE_AT_ONCE
         else:
             statements = _WRITE
+        moved = rows[-1] | {"seal_": seal}
         for each in statements:
             done = each.run(connection, moved)
         assert done.rowcount == 1
 
     def checkpoint(self, connection: Connection, now: datetime) -> Checkpoint:
         """Sign where the chain stands; one is made for each length of the chain, once."""
-        head = _HEAD_LOCKED.run(connection, {}).one()
+        (head,) = _HEAD_LOCKED.run(connection, {}).rows
         seq, last = int(head.seq), bytes(head.hash)
         self._check_seal(head)
         found = connection.execute(select(CHECKPOINT).where(CHECKPOINT.c.seq == seq)).one_or_none()
@@ -270,6 +252,7 @@ class Ledger:
         return self._keys.seal_head(b"%d %d " % (seq, at) + digest)
 
 
+_HASHED: Final = tuple(f"{name}_" for name in HASHED)
 _TEXTS: Final = tuple(n for n in HASHED if n not in ("seq", "ledger_id", "at", "status_at"))
 _TEXTS_OF: Final = attrgetter(*_TEXTS)
 _STATUS: Final = _TEXTS.index("status") + 1  # status_at stands behind it
@@ -278,12 +261,13 @@ _STATUS: Final = _TEXTS.index("status") + 1  # status_at stands behind it
 def _next_row(
     last: _Link, entry: Entry, at: int, handle: bytes | None
 ) -> tuple[dict[str, Any], _Link]:
-    """The row that follows, with whom it is about, and where the chain stands then."""
+    """The values of the row that follows, with whom it is about, and where the chain stands
+    then."""
     seq = last.seq + 1
     values = _columns(entry, seq, secrets.token_hex(16), at)
     digest = digest_of(last.hash, values)
-    row = dict(zip(HASHED, values, strict=True))
-    row.update(prev_hash=last.hash, hash=digest, handle=handle or secrets.token_bytes(16))
+    row = dict(zip(_HASHED, values, strict=True))
+    row.update(prev_hash_=last.hash, hash_=digest, handle_=handle or secrets.token_bytes(16))
     return row, _Link(seq, at, digest)
 
 

@@ -21,6 +21,7 @@ from jpki.mapping.index import (
     certificate_ref,
 )
 from jpki.mapping.policy import Proof
+from jpki.validation.known_frames import Seen
 from jpki.validation.validator import Validator
 from jpki.verdict import Check, Outcome, Verdict
 from jpki.verifying.challenge import (
@@ -152,10 +153,11 @@ def verify_presentation(
     transaction that uses it. Never raises for what the evidence holds.
     """
     response = evidence.response
-    verdict = validator.validate(response.certificate)
+    verdict, seen = validator.examine(response.certificate)
     signed = check_signature(
-        response.certificate, response.signature, response.challenge.signed_text()
-    )
+        response.certificate, response.signature, response.challenge.signed_text(),
+        None if seen is None else seen.key_info(response.certificate),
+    )  # fmt: skip
     whole = Verdict(
         (*verdict.checks, signed), verdict.environment, verdict.genuine, verdict.in_force,
         verdict.subject,
@@ -168,7 +170,7 @@ def verify_presentation(
     }
     if signed.outcome is not Outcome.VALID:
         return Rejected(reason="signature_wrong", **facts)
-    found = judge(response.certificate, verdict, validator)
+    found = judge(response.certificate, verdict, validator, seen)
     if found.stored is None:
         return Rejected(reason=found.reason, **facts)
     ref = found.stored.ref
@@ -194,12 +196,12 @@ class Judged:
     cause: Cause | None = None
 
 
-def judge(der: bytes, verdict: Verdict, validator: Validator) -> Judged:
+def judge(der: bytes, verdict: Verdict, validator: Validator, seen: Seen | None = None) -> Judged:
     """Whether a certificate is genuine, which one it is, and whether it is in force.
 
-    ``verdict``: the validator's own on it.
+    ``verdict``: the validator's own on it. ``seen``: what it saw on the way, if that is at hand.
     """
-    stored = _stored(der, verdict, validator)
+    stored = _stored(der, verdict, validator, seen)
     if isinstance(stored, str):
         return Judged(None, Status("", None), stored)
     revocation = verdict.check("revocation")
@@ -211,7 +213,9 @@ def judge(der: bytes, verdict: Verdict, validator: Validator) -> Judged:
     return Judged(stored, status, "status_unknown" if cause is None else "not_in_force", cause)
 
 
-def _stored(der: bytes, verdict: Verdict, validator: Validator) -> StoredCertificate | str:
+def _stored(
+    der: bytes, verdict: Verdict, validator: Validator, seen: Seen | None
+) -> StoredCertificate | str:
     """What is known of a genuine certificate, or why it is none."""
     for name in ("certificate", "path", "profile"):
         check = verdict.check(name)
@@ -220,7 +224,7 @@ def _stored(der: bytes, verdict: Verdict, validator: Validator) -> StoredCertifi
     try:
         family = Family(str(verdict.subject["family"]))
         medium = Medium(str(verdict.subject["medium"]))
-        named = validator.named(der)
+        named = validator.named(der) if seen is None else seen.named()
         ref = certificate_ref(named, validator.trust.environment, family, medium)
         return StoredCertificate(ref, named)
     except (CertificateError, KeyError, ValueError):

@@ -185,7 +185,7 @@ def find_all(
     rows = BY_INDEXES.of_size(len(wanted)).run(
         connection,
         {**numbered("key", wanted), "service": service, "purpose": purpose, "at": micros(now)},
-    ).all()  # fmt: skip
+    ).rows  # fmt: skip
     _checked(rows[0] if rows else None, keys, service)
     by_key = {bytes(row.key): row for row in rows}
     return [

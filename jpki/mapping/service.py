@@ -32,7 +32,7 @@ from jpki.mapping import (
 from jpki.mapping import consent as consents
 from jpki.mapping.answers import Resolution
 from jpki.mapping.card_answer import BindingEvidence, RereadEvidence, TapEvidence
-from jpki.mapping.challenge_stock import MOST, ChallengeStock, Order, aim_of
+from jpki.mapping.challenge_stock import MOST, ChallengeStock, More, Order, aim_of
 from jpki.mapping.challenges import TTL
 from jpki.mapping.checkpoint import Checkpoint
 from jpki.mapping.decision import Decider
@@ -122,11 +122,15 @@ class Map:
         return self._stock.give(Order(aim, origin, ttl), self._clock())
 
     def challenge_at_hand(
-        self, operation: Operation, *, origin: str, service: str, purpose: str
-    ) -> Challenge | None:
-        """As :meth:`issue_challenge`, if one is written down already: it never waits."""
+        self, operation: Operation, *, origin: str, service: str, purpose: str,
+        more: More | None = None,
+    ) -> Challenge | None:  # fmt: skip
+        """As :meth:`issue_challenge`, if one is written down already: it never waits.
+
+        ``more``: begins to write more before the last one is given out.
+        """
         aim = aim_of(self.policy, operation, (service, purpose))
-        return self._stock.at_hand(Order(aim, origin, TTL), self._clock())
+        return self._stock.at_hand(Order(aim, origin, TTL), self._clock(), more)
 
     def resolve(self, presentation: Presentation | Rejected, asker: Asker) -> Resolution:
         """The pseudonym of who presented, in the asker's service."""

@@ -66,6 +66,26 @@ class Learned(NamedTuple):
     standing: Standing | None
 
 
+class Seen(NamedTuple):
+    """What was seen of one certificate: its checks, its subject, and what more is asked of it.
+
+    ``named``, ``key_info``: only of one that the checks found genuine.
+    """
+
+    checks: Checks
+    subject: dict[str, object]
+    found: Cut
+    known: Known
+
+    def named(self) -> NamedCertificate:
+        """What it is named by."""
+        return _named(self.found, self.known)
+
+    def key_info(self, data: bytes) -> bytes:
+        """Its SubjectPublicKeyInfo. ``data``: the certificate."""
+        return self.found.key_info(data)
+
+
 Ask = Callable[[NamedCertificate, Anchor | None, Family | None, Moment], Check]
 Stand = Callable[[NamedCertificate, Anchor], Standing | None]
 
@@ -103,9 +123,7 @@ class KnownFrames:
             **learned._asdict(),
         )
 
-    def judge(
-        self, data: bytes, family: Family | None, moment: Moment
-    ) -> tuple[Checks, dict[str, object]] | None:
+    def judge(self, data: bytes, family: Family | None, moment: Moment) -> Seen | None:
         """The checks of a certificate and its subject, or None for the careful way."""
         found = cut(data)
         known = None if found is None else self._known.get(found.frame)
@@ -120,7 +138,8 @@ class KnownFrames:
             revocation = self._asked(found, known, moment, believed=fits)
         subject = known.subject.copy()
         subject["expires"] = _ending(found.not_after).text
-        return (READ, path, known.profiles[family], validity, revocation), subject
+        checks = READ, path, known.profiles[family], validity, revocation
+        return Seen(checks, subject, found, known)
 
     def named(self, data: bytes) -> NamedCertificate | None:
         """What a certificate is named by; None for the careful way. Of a genuine one only."""

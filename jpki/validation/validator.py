@@ -18,7 +18,7 @@ from jpki.validation.crl_facts import NumberMemory, Standing
 from jpki.validation.crl_index import CrlIndexStore
 from jpki.validation.crl_lists import joined
 from jpki.validation.findings import combine_findings
-from jpki.validation.known_frames import KnownFrames, Learned
+from jpki.validation.known_frames import KnownFrames, Learned, Seen
 from jpki.validation.named import AskedAbout, NamedCertificate, name_of
 from jpki.validation.path import check_path, check_validity, find_anchor
 from jpki.validation.policy import Preference, RevocationMode, decide
@@ -121,9 +121,9 @@ class Validator:
         moment = self._moment(at)
         trust = self._trust.with_candidates(chain) if chain else self._trust
         # A root that came with this certificate alone is looked at by itself.
-        known = self._frames.judge(bytes(der), family, moment) if trust is self._trust else None
-        if known is not None:
-            return self._verdict(*known)
+        seen = self._frames.judge(bytes(der), family, moment) if trust is self._trust else None
+        if seen is not None:
+            return self._verdict(seen.checks, seen.subject)
         try:
             certificate = parse_certificate(der)
         except CertificateError as error:
@@ -148,6 +148,14 @@ class Validator:
         if anchor is not None and path.outcome is Outcome.VALID and trust is self._trust:
             self._learn(certificate, anchor, subject)
         return self._verdict(checks, subject)
+
+    def examine(self, der: bytes) -> tuple[Verdict, Seen | None]:
+        """As :meth:`validate`, for who asks more about the certificate: what was seen of it on
+        the way; None where it was read carefully."""
+        seen = self._frames.judge(bytes(der), None, self._moment(None))
+        if seen is None:
+            return self.validate(der), None
+        return self._verdict(seen.checks, seen.subject), seen
 
     def validate_many(
         self, ders: Iterable[bytes], *, family: Family | None = None

@@ -48,6 +48,7 @@ class Challenge:
     purpose: str
     issued_at: datetime
     expires_at: datetime
+    _text: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def to_object(self) -> dict[str, str]:
         """The JSON object, ``jpki.auth.challenge/1``."""
@@ -63,7 +64,10 @@ class Challenge:
 
     def signed_text(self) -> bytes:
         """The bytes that are signed."""
-        return b"jpki-auth/1\n" + _CANONICAL.encode(self.to_object()).encode("utf-8")
+        if not self._text:  # asked for by who verifies, and again by who keeps a digest of it
+            text = b"jpki-auth/1\n" + _CANONICAL.encode(self.to_object()).encode("utf-8")
+            object.__setattr__(self, "_text", text)
+        return self._text
 
     def is_expired(self, now: datetime) -> bool:
         return now >= self.expires_at

@@ -64,16 +64,19 @@ def demand_in_time(challenge: Challenge, now: datetime) -> None:
         raise ChallengeError(reason="expired")
 
 
-def check_signature(certificate_der: bytes, signature: bytes, data: bytes) -> Check:
+def check_signature(
+    certificate_der: bytes, signature: bytes, data: bytes, key_info: bytes | None = None
+) -> Check:
     """Whether the certificate's key made ``signature`` over ``data``.
 
     Of a certificate that a verdict has been given on: its form is not looked at again.
+    ``key_info``: its SubjectPublicKeyInfo, if that is at hand.
     RSA: PKCS#1 v1.5, SHA-256. P-384: ECDSA as DER, SHA-384; whether the environment allows
     such a key is for the certificate's ``profile`` check to say.
     """
     name = "login"
     try:
-        key = load_key(public_key_info(certificate_der))
+        key = load_key(key_info or public_key_info(certificate_der))
     except CertificateError:
         return Check(name, Outcome.CANNOT_TELL, "login_no_key")
     code = "login_signed"

@@ -6,16 +6,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jpki.errors import IssuedDocumentError, JpkiError
 from jpki.kiosk.server.arrivals import Arrivals
 from jpki.kiosk.server.half import PromptHalf, ServerHalfError
 from jpki.kiosk.server.terminals import Terminals
+from jpki.kiosk.server.turns import in_its_turn
 from jpki.kiosk.server.wire import (
     CHALLENGE,
     DOCUMENT,
@@ -31,16 +32,16 @@ from jpki.kiosk.server.wire import (
     read_response,
 )
 from jpki.mapping.errors import ConflictError, KeyFileError, MapError
+from jpki.mapping.store.grouped import Turn
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response as HttpResponse
+    from starlette.types import Message, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 BODY_TIME: Final = 10.0  # seconds for a request's body
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 # Starlette's own pool costs as much again as a request; whoever waits for the disk waits here.
 _POOL: Final = ThreadPoolExecutor(64, "server-half")
 HalfOf = Callable[[str], PromptHalf]
@@ -72,103 +73,150 @@ def server_app(
         PRESENT: partial(_present_begun, half_of, Arrivals()),
     }
     routes = [
-        Route(path, partial(_answer, work, prompt.get(path), terminals), methods=["POST"])
+        Route(path, _Path(work, prompt.get(path), terminals), methods=["POST"])
         for path, work in works.items()
     ]
     return Starlette(routes=routes)
 
 
-Work = Callable[[str, dict[str, Any]], "HttpResponse"]
-Prompt = Callable[[str, dict[str, Any]], Awaitable["HttpResponse | None"]]
+class Reply(NamedTuple):
+    """An answer as it goes out."""
+
+    body: bytes
+    status: int = 200
+    media_type: bytes = b"application/json"
+
+
+Work = Callable[[str, dict[str, Any]], Reply]
+Prompt = Callable[[str, dict[str, Any]], Awaitable[Reply | None]]
 """A work that keeps nobody waiting, and so needs no thread; None: this time it would."""
 
 
 def _by_half(
     half_of: HalfOf,
-    work: Callable[[PromptHalf, dict[str, Any]], HttpResponse],
+    work: Callable[[PromptHalf, dict[str, Any]], Reply],
     terminal: str,
     raw: dict[str, Any],
-) -> HttpResponse:
+) -> Reply:
     return work(half_of(terminal), raw)
 
 
-def _by_members(work: More, terminal: str, raw: dict[str, Any]) -> HttpResponse:
+def _by_members(work: More, terminal: str, raw: dict[str, Any]) -> Reply:
     return _json(work(terminal, raw))
 
 
-async def _answer(
-    work: Work, prompt: Prompt | None, terminals: Terminals, request: Request
-) -> HttpResponse:
-    """One request: who, how often, how large; then the work, in a thread if it may wait."""
-    try:
-        name = _terminal(request, terminals)
-        raw = await _body(request)
-        answered = None if prompt is None else await prompt(name, raw)
-        if answered is not None:
-            return answered
-        return await asyncio.get_running_loop().run_in_executor(_POOL, work, name, raw)
-    except ServerHalfError as error:
-        return _error(error.code)
-    except IssuedDocumentError as error:
-        return _error(
-            "not_registered" if error.values.get("reason") == "not_registered" else "server_fault"
-        )
-    except MapError:
-        _log.warning("the map does not answer", exc_info=False)
-        return _error("server_down")
-    except JpkiError as error:
-        _log.error("a request failed: %s", error.code)
-        return _error("server_fault")
+class _Path:
+    """What one path does, straight on ASGI: Starlette's requests and responses take as long as
+    all that is done here with one."""
+
+    def __init__(self, work: Work, prompt: Prompt | None, terminals: Terminals) -> None:
+        self._work = work
+        self._prompt = prompt
+        self._terminals = terminals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body, status, media_type = await self._reply(scope, receive)
+        except ConnectionAbortedError:
+            return  # nobody is there to be answered
+        headers = [
+            (b"content-length", b"%d" % len(body)), (b"content-type", media_type), *_HEADERS,
+        ]  # fmt: skip
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        """One request: who, how often, how large; then the work, in a thread if it may wait."""
+        try:
+            name = _terminal(scope["headers"], self._terminals)
+            raw = await _object(receive)
+            answered = None if self._prompt is None else await self._prompt(name, raw)
+            if answered is not None:
+                return answered
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(_POOL, self._work, name, raw)
+        except ServerHalfError as error:
+            return _error(error.code)
+        except IssuedDocumentError as error:
+            unknown = error.values.get("reason") == "not_registered"
+            return _error("not_registered" if unknown else "server_fault")
+        except MapError:
+            _log.warning("the map does not answer", exc_info=False)
+            return _error("server_down")
+        except JpkiError as error:
+            _log.error("a request failed: %s", error.code)
+            return _error("server_fault")
 
 
-def _terminal(request: Request, terminals: Terminals) -> str:
+def _terminal(headers: Iterable[tuple[bytes, bytes]], terminals: Terminals) -> str:
     """Who asks. Raises ServerHalfError."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    name = terminals.name(token) if kind.lower() == "bearer" else None
-    # A browser says where its page came from; no page has any business here.
-    if name is None or "origin" in request.headers:
+    given = b""
+    for name, value in headers:
+        if name == b"origin":  # a browser says where its page came from; none has business here
+            raise ServerHalfError("server_refused")
+        if name == b"authorization":
+            given = value
+    kind, _, token = given.decode("latin-1").partition(" ")
+    terminal = terminals.name(token) if kind.lower() == "bearer" else None
+    if terminal is None:
         raise ServerHalfError("server_refused")
-    if not terminals.admit(name):
+    if not terminals.admit(terminal):
         raise ServerHalfError("server_busy")
-    return name
+    return terminal
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object sent, small and in time. Raises ServerHalfError."""
+async def _object(receive: Receive) -> dict[str, Any]:
+    """The JSON object sent, small and in time.
+
+    Raises ServerHalfError, ConnectionAbortedError where whoever sent it is gone.
+    """
     try:
         async with asyncio.timeout(BODY_TIME):
-            data = bytearray()
-            async for part in request.stream():
+            data, more = _part(await receive())
+            while more:
+                part, more = _part(await receive())
                 data += part
                 if len(data) > MAX_REQUEST:
-                    raise ServerHalfError("request_too_large")
+                    break
     except TimeoutError:
         raise RequestMalformedError(member="body") from None
+    if len(data) > MAX_REQUEST:
+        raise ServerHalfError("request_too_large")
     try:
-        return read_object(bytes(data))
+        return read_object(data)
     except ServerHalfError:
         raise RequestMalformedError(member="body") from None
 
 
-async def _challenge_at_hand(
-    half_of: HalfOf, terminal: str, raw: dict[str, Any]
-) -> HttpResponse | None:
-    challenge = half_of(terminal).challenge_at_hand(read_errand(raw))
+def _part(message: Message) -> tuple[bytes, bool]:
+    """A part of the body, and whether there is more. Raises ConnectionAbortedError."""
+    if message["type"] == "http.disconnect":
+        raise ConnectionAbortedError
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _challenge_at_hand(half_of: HalfOf, terminal: str, raw: dict[str, Any]) -> Reply | None:
+    challenge = half_of(terminal).challenge_at_hand(read_errand(raw), _turn())
     return None if challenge is None else _json(challenge.to_object())
 
 
-def _challenge(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
+def _turn() -> Turn:
+    """Has a work of another thread done in this one."""
+    return partial(in_its_turn, asyncio.get_running_loop())
+
+
+def _challenge(half: PromptHalf, raw: dict[str, Any]) -> Reply:
     return _json(half.challenge(read_errand(raw)).to_object())
 
 
-def _present(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
+def _present(half: PromptHalf, raw: dict[str, Any]) -> Reply:
     return _json(answer_object(half.present(read_errand(raw), read_response(raw))))
 
 
 async def _present_begun(
     half_of: HalfOf, arrivals: Arrivals, terminal: str, raw: dict[str, Any]
-) -> HttpResponse | None:
-    begun = half_of(terminal).present_begun(read_errand(raw), read_response(raw))
+) -> Reply | None:
+    begun = half_of(terminal).present_begun(read_errand(raw), read_response(raw), _turn())
     if begun is None:
         return None
     try:
@@ -178,23 +226,13 @@ async def _present_begun(
     return _json(answer_object(begun.answer(resolution)))
 
 
-def _document(half: PromptHalf, raw: dict[str, Any]) -> HttpResponse:
-    from starlette.responses import Response
-
-    pdf = half.document(*read_document(raw))
-    return Response(pdf, media_type="application/pdf", headers=_HEADERS)
+def _document(half: PromptHalf, raw: dict[str, Any]) -> Reply:
+    return Reply(half.document(*read_document(raw)), media_type=b"application/pdf")
 
 
-def _error(code: str) -> HttpResponse:
+def _error(code: str) -> Reply:
     return _json({"schema": ERROR_SCHEMA, "code": code}, STATUS.get(code, 500))
 
 
-def _json(members: object, status: int = 200) -> HttpResponse:
-    from starlette.responses import Response
-
-    return Response(
-        _COMPACT.encode(members).encode("utf-8"),
-        status,
-        headers=_HEADERS,
-        media_type="application/json",
-    )
+def _json(members: object, status: int = 200) -> Reply:
+    return Reply(_COMPACT.encode(members).encode("utf-8"), status)

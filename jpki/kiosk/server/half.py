@@ -16,6 +16,7 @@ from jpki.errors import JpkiError
 from jpki.kiosk.documents.contents import DocumentKind
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.policy import Operation
+from jpki.mapping.store.grouped import Turn
 from jpki.verifying.challenge import Challenge, Response
 
 
@@ -91,10 +92,13 @@ class Begun:
 class PromptHalf(ServerHalf, Protocol):
     """A half in this process, which a server may ask without waiting."""
 
-    def present_begun(self, errand: Errand, response: Response) -> Begun | None:
-        """As :meth:`present`, begun; None: that call would wait before anything is begun."""
+    def present_begun(self, errand: Errand, response: Response, turn: Turn) -> Begun | None:
+        """As :meth:`present`, begun; None: that call would wait before anything is begun.
+
+        ``turn``: runs a work in the server's own thread.
+        """
         ...
 
-    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+    def challenge_at_hand(self, errand: Errand, turn: Turn) -> Challenge | None:
         """As :meth:`challenge`, if one is ready; None: that call would wait for the disk."""
         ...

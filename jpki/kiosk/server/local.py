@@ -20,13 +20,14 @@ from jpki.kiosk.server.half import Answer, Begun, Errand, ServerHalfError
 from jpki.kiosk.server.tickets import Ticket, TicketDesk
 from jpki.mapping.answers import Outcome, Resolution
 from jpki.mapping.card_answer import RereadEvidence
-from jpki.mapping.crowd import begin_resolve, begins_at_once
+from jpki.mapping.crowd import begin_resolve, begins_at_once, writing_more
 from jpki.mapping.errors import StoreStateError
 from jpki.mapping.ledger import now_utc
 from jpki.mapping.policy import Operation
 from jpki.mapping.presentation import Evidence, Presentation, Rejected
 from jpki.mapping.service import Map
 from jpki.mapping.sitting import Asker
+from jpki.mapping.store.grouped import Turn
 from jpki.verdict import Verdict
 from jpki.verifying.challenge import Challenge, Response
 
@@ -106,13 +107,13 @@ class LocalServer:
                 purpose=errand.purpose,
             )  # fmt: skip
 
-    def challenge_at_hand(self, errand: Errand) -> Challenge | None:
+    def challenge_at_hand(self, errand: Errand, turn: Turn) -> Challenge | None:
         """As the Protocol has it."""
         self._check(errand)
         with _known():
             return self._map.challenge_at_hand(
                 errand.operation, origin=self._origin, service=errand.service,
-                purpose=errand.purpose,
+                purpose=errand.purpose, more=writing_more(self._map, turn),
             )  # fmt: skip
 
     def _check(self, errand: Errand) -> None:
@@ -132,14 +133,14 @@ class LocalServer:
             self._watcher(presentation.verdict, resolution)
         return self._answer(errand, resolution)
 
-    def present_begun(self, errand: Errand, response: Response) -> Begun | None:
+    def present_begun(self, errand: Errand, response: Response, turn: Turn) -> Begun | None:
         """As the Protocol has it."""
         waits = self._office is not None and not isinstance(self._office.records, MemoryRecords)
         if waits or self._watcher is not None or errand.operation is not Operation.RESOLVE:
             return None
         if not begins_at_once(self._map):
             return None
-        resolution = begin_resolve(self._map, Evidence(response), self._asker(errand))
+        resolution = begin_resolve(self._map, Evidence(response), self._asker(errand), turn)
         return Begun(resolution, partial(self._answer, errand))
 
     def _asker(self, errand: Errand) -> Asker:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -26,6 +27,8 @@ from jpki.mapping.store.store import Store
 MOST: Final = 64  # changes in one transaction
 LINGER: Final = 0.001
 """Seconds that a transaction waits for more changes, where the one before had several."""
+Turn = Callable[[Callable[[], None]], None]
+"""Runs a work in another thread, when that has nothing better to do, and waits for its end."""
 _T = TypeVar("_T")
 
 
@@ -42,6 +45,7 @@ def by_themselves(connection: Connection, works: Sequence[Callable[[Connection],
 class _Job:
     asked: Any
     together: Together[Any, Any]
+    turn: Turn | None = None
     done: Future[Any] = field(default_factory=Future)
 
 
@@ -55,12 +59,14 @@ class GroupedStore(Store):
         done: Future[_T] = self.begin(work, by_themselves)
         return done.result()
 
-    def begin(self, asked: _A, together: Together[_A, _T]) -> Future[_T]:
+    def begin(self, asked: _A, together: Together[_A, _T], turn: Turn | None = None) -> Future[_T]:
         """A change for who does not wait for it.
 
-        ``together`` makes all that are ``asked`` of it one after the other, at once.
+        ``together`` makes all that are ``asked`` of it one after the other, at once, in the
+        ``turn`` that one of a transaction brings. Only opening and committing stay here then:
+        two threads that share the interpreter all along cost more than their work.
         """
-        job = _Job(asked, together)
+        job = _Job(asked, together, turn)
         self._queue().put(job)
         return job.done
 
@@ -88,35 +94,61 @@ class GroupedStore(Store):
 
     def _write(self) -> None:
         jobs: list[_Job] = []
-        while (job := self._jobs.get()) is not None:
-            if len(jobs) > 1:
+        self._ended = False
+        while not self._ended and (job := self._jobs.get()) is not None:
+            if len(jobs) > 1 and job.turn is None:
                 time.sleep(LINGER)
             jobs = [job]
-            ended = False
-            while len(jobs) < MOST and not ended:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                ended = more is None
-                if more is not None:
-                    jobs.append(more)
             self._together(jobs)
-            if ended:
+
+    def _gather(self, jobs: list[_Job]) -> None:
+        """Add what waits."""
+        while len(jobs) < MOST and not self._ended:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
                 return
+            if job is None:
+                self._ended = True
+            else:
+                jobs.append(job)
 
     def _together(self, jobs: list[_Job]) -> None:
-        """All in one transaction. If one of them fails, nothing of it stays: each by itself.
+        """All in one transaction, with what comes until its turn. If one of them fails, nothing
+        of it stays: each by itself.
 
         Where the database itself fails, or the commit, that is the answer to all of them.
         """
         results: list[Any] = []
 
-        def work(connection: Connection) -> None:
+        def make(connection: Connection) -> None:
+            self._gather(jobs)
             results.clear()
             for together, alike in groupby(jobs, key=attrgetter("together")):
                 results.extend(together(connection, [job.asked for job in alike]))
 
+        def work(connection: Connection) -> None:
+            self._gather(jobs)
+            turn = next((job.turn for job in jobs if job.turn is not None), None)
+            if turn is None:
+                make(connection)
+            else:
+                turn(partial(make, connection))
+
+        self._answer(jobs, results, work)
+
+    def _by_itself(self, job: _Job) -> None:
+        results: list[Any] = []
+
+        def work(connection: Connection) -> None:
+            results[:] = job.together(connection, [job.asked])
+
+        self._answer([job], results, work)
+
+    def _answer(
+        self, jobs: list[_Job], results: list[Any], work: Callable[[Connection], None]
+    ) -> None:
+        """Do the work, which leaves a result for each job."""
         try:
             super().change(work)
         except BaseException as error:
@@ -125,7 +157,7 @@ class GroupedStore(Store):
             )
             if own and len(jobs) > 1:
                 for job in jobs:
-                    self._together([job])
+                    self._by_itself(job)
                 return
             for job in jobs:
                 job.done.set_exception(error)
