@@ -45,7 +45,7 @@ class PathFault:
     """Why a path does not hold: ``code``, and whether that is a no or an «I cannot tell»."""
 
     code: str
-    outcome: Outcome = Outcome.INVALID
+    outcome: Outcome
 
 
 def demand_extra() -> None:

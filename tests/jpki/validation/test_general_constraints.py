@@ -199,9 +199,9 @@ def test_an_address_in_utf8_is_an_address() -> None:
     assert code(constraints(excluded=[general(DNS, "b.example")]), [own]) is INSIDE
 
 
-@pytest.mark.parametrize("content", ["3000", "3002a000", "3004a000a100"])
-def test_empty_constraints_are_refused(content: str) -> None:
-    """[RFC5280 4.2.1.10]: an empty sequence MUST NOT be used."""
+@pytest.mark.parametrize("content", ["3000", "3002a000", "3004a000a100", "3009a10530038201610500"])
+def test_constraints_of_another_form_are_refused(content: str) -> None:
+    """[RFC5280 4.2.1.10]: an empty sequence MUST NOT be used; and something follows the two."""
     assert code(bytes.fromhex(content), []) == UNCLEAR
 
 
@@ -256,6 +256,18 @@ def test_self_issued_between_is_free_and_last_is_not() -> None:
     leaf = certificate("Leaf", "Middle", LEAF, OTHER)
     assert path_code(leaf, above, again) is INSIDE
     assert path_code(again, above) == OUTSIDE
+
+
+def test_an_authority_between_has_a_name_too() -> None:
+    limit = x509.NameConstraints(None, [x509.DirectoryName(name("A1"))])
+    above = certificate("Middle", "Root", MIDDLE, ROOT, (*AUTHORITY, (limit, True)), serial=2)
+    between = certificate("A1", "Middle", OTHER, MIDDLE, AUTHORITY, serial=3)
+    assert path_code(certificate("Leaf", "A1", LEAF, OTHER), above, between) == OUTSIDE
+
+
+def test_a_wildcard_is_weighed_against_hosts_alone() -> None:
+    hosts = [general(EMAIL, "secret.a.example"), general(DNS, "b.example")]
+    assert code(constraints(excluded=hosts), [general(DNS, "*.a.example")]) is INSIDE
 
 
 def test_a_thousand_names_under_a_thousand_constraints() -> None:

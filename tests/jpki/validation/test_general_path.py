@@ -213,6 +213,15 @@ def test_what_an_anchor_forbids_itself_counts() -> None:
         assert wrong(verdict(root=root)) == {"path": code}
 
 
+def test_the_anchor_s_own_policies_do_not_count() -> None:
+    def policy(oid: str) -> tuple[x509.ExtensionType, bool]:
+        found = x509.PolicyInformation(x509.ObjectIdentifier(oid), None)
+        return x509.CertificatePolicies([found]), False
+
+    root = certificate("Root", "Root", ROOT, ROOT, (*AUTHORITY, policy("1.2.3")), serial=1)
+    assert wrong(verdict(leaf(policy("1.2.4")), middle(policy("1.2.4")), root=root)) == {}
+
+
 def test_an_anchor_that_is_no_root_needs_to_be_asked_for() -> None:
     assert wrong(verdict(root=MIDDLE_DER)) == {"path": "untrusted"}
     assert wrong(verdict(root=MIDDLE_DER, partial=True)) == {}

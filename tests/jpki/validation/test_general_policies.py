@@ -71,7 +71,10 @@ WRONG_FORMS = [
     (POLICIES, "3008300606022a033000"),  # qualifiers, but none
     (POLICIES, "300e300c06022a033006300406022a03"),  # a kind without a text [BoringSSL]
     (POLICIES, "300c300406022a03300406022a03"),  # the same one twice
+    (POLICIES, "3012301006022a03300a300806022a0305000500"),  # two texts of one kind
     (MAPPINGS, "3000"),
+    (MAPPINGS, "300c300a06022a0306022a040500"),  # three in a pair
+    (CONSTRAINTS, "30058001000500"),
     (MAPPINGS, "3006300406022a03"),
     (CONSTRAINTS, "3000"),  # [BoringSSL]
     (CONSTRAINTS, "30038001ff"),
