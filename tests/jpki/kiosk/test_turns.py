@@ -58,9 +58,8 @@ def test_what_the_loop_has_at_hand_comes_first_but_not_for_ever() -> None:
                 loop.call_soon(another)
 
         loop.call_soon(another)
-        at = await asyncio.wait_for(asyncio.to_thread(in_its_turn, loop, lambda: None), 30)
+        await asyncio.wait_for(asyncio.to_thread(in_its_turn, loop, lambda: None), 30)
         ended.set()
-        assert at is None
         return rounds
 
     assert asyncio.run(busy()) > 2

@@ -17,7 +17,7 @@ from jpki.mapping.challenges import Aim
 from jpki.mapping.crowd import Asked
 from jpki.mapping.errors import ConflictError
 from jpki.mapping.policy import Operation
-from jpki.mapping.presentation import Evidence, Presentation
+from jpki.mapping.presentation import Evidence, Presentation, Rejected
 from jpki.mapping.records import pseudonym_text
 from jpki.mapping.sitting import Asker
 from jpki.mapping.store.schema import CHALLENGE, HANDLE, LEDGER, LEDGER_HEAD, LEDGER_PERSON
@@ -71,16 +71,35 @@ def _changed(bench: Bench, who: Holder, **members: Any) -> Presentation:
     return _valid(bench, who.answer(replace(challenge, **members)))
 
 
+def _forged(bench: Bench, who: Holder) -> Rejected:
+    """Another one's answer beside the certificate."""
+    first, other = (bench.evidence(each, Operation.RESOLVE) for each in (who, holder()))
+    wrong = replace(first.response, signature=other.response.signature)
+    return _rejected(bench.map.verify(Evidence(wrong)))
+
+
+def _ended(bench: Bench, who: Holder) -> Rejected:
+    """By lists that know that the certificate is revoked."""
+    informed = bench.again(validator(bench.clock, revoked=((who, Reason.SUPERSEDED),)))
+    return _rejected(informed.verify(bench.evidence(who, Operation.RESOLVE)))
+
+
+def _rejected(found: Presentation | Rejected) -> Rejected:
+    assert isinstance(found, Rejected)
+    return found
+
+
 def _crowd(bench: Bench, people: People) -> list[Asked]:
     """Every kind of answer there is, some of them more than once."""
     late = _verified(bench, people.known)
     bench.clock.forward(minutes=4)
     on_time = _verified(bench, people.known)
-    presented = [
+    presented: list[Presentation | Rejected] = [
         on_time,
         _verified(bench, people.unknown),
         _verified(bench, people.phone),
         _verified(bench, people.hidden),
+        _forged(bench, people.known),
         on_time,
         _verified(bench, people.shut),
         _changed(bench, people.known, id="x" * 22),
@@ -89,6 +108,9 @@ def _crowd(bench: Bench, people: People) -> list[Asked]:
         late,
         _verified(bench, people.phone),
         _verified(bench, people.known),
+        _ended(bench, people.known),
+        _ended(bench, people.unknown),
+        _verified(bench, people.known),
     ]
     bench.clock.forward(minutes=2)
     asked = [_asked(bench, each, bench.asker()) for each in presented]
@@ -96,7 +118,7 @@ def _crowd(bench: Bench, people: People) -> list[Asked]:
     return [*asked, _asked(bench, _verified(bench, people.known), other)]
 
 
-def _asked(bench: Bench, presentation: Presentation, asker: Asker) -> Asked:
+def _asked(bench: Bench, presentation: Presentation | Rejected, asker: Asker) -> Asked:
     request = bench.map.request(Operation.RESOLVE, asker, presentation=presentation)
     return Asked(presentation, asker, request)
 
@@ -161,7 +183,7 @@ def test_together_as_alone(bench: Bench) -> None:
     reasons = {answer[1] for answer in alone[0]}
     assert reasons >= {
         "", "challenge_used", "challenge_foreign", "challenge_edited", "challenge_expired",
-        "challenge_other_purpose", "suspended",
+        "challenge_other_purpose", "suspended", "signature_wrong", "certificate_ended",
     }, reasons  # fmt: skip
     for size in (len(asked), 4, 1):
         assert _tried(bench, _together(bench, asked, size)) == alone, size

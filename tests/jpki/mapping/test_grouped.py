@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from jpki.mapping.answers import Outcome
 from jpki.mapping.errors import ConflictError, MapError, StoreStateError
 from jpki.mapping.policy import Operation
 from jpki.mapping.service import Map
-from jpki.mapping.store.grouped import GroupedStore
+from jpki.mapping.store.grouped import GroupedStore, by_themselves
 from jpki.mapping.store.schema import LEDGER, META
 from map_bench import Bench, holder, new_bench
 
@@ -93,6 +93,61 @@ def test_what_waits_goes_into_one_transaction(bench: Bench) -> None:
         assert first.result() == "first"
         assert [each.result() for each in rest] == [f"name-{n}" for n in range(THREADS - 1)]
     assert commits.count == 2
+
+
+def _names(connection: Connection, names: Sequence[str]) -> list[str]:
+    return [_put(name)(connection) for name in names]
+
+
+def test_in_its_turn_with_all_that_came_until_then(bench: Bench) -> None:
+    """Statements run where the turn runs them; what is asked for before it comes goes along."""
+    store = bench.map.store
+    assert isinstance(store, GroupedStore)
+    came, threads = threading.Event(), set()
+
+    def turn(work: Callable[[], None]) -> None:
+        assert came.wait(10)
+        own = threading.Thread(target=work)
+        own.start()
+        own.join(10)
+        threads.add(own.ident)
+
+    def seen(*_: object) -> None:
+        made.add(threading.get_ident())
+
+    made: set[int] = set()
+    event.listen(store.engine, "before_cursor_execute", seen)
+    commits = Commits(bench.map)
+    commits.open.set()
+    first = store.begin("first", _names, turn)
+    rest = [store.begin(f"name-{n}", _names, turn) for n in range(3)]
+    without = store.begin(_put("without a turn"), by_themselves)
+    came.set()
+    assert [each.result(10) for each in (first, *rest)] == ["first", "name-0", "name-1", "name-2"]
+    assert without.result(10) == "without a turn"
+    event.remove(store.engine, "before_cursor_execute", seen)
+    assert commits.count == 1
+    assert len(threads) == 1
+    assert threads < made  # and the writer's own, which begins
+
+
+def test_a_turn_in_which_one_fails(bench: Bench) -> None:
+    """Each is done by itself then, without it."""
+    store = bench.map.store
+    assert isinstance(store, GroupedStore)
+    came = threading.Event()
+
+    def turn(work: Callable[[], None]) -> None:
+        assert came.wait(10)
+        work()
+
+    good = store.begin("good", _names, turn)
+    twice = [store.begin("same", _names, turn) for _ in range(2)]
+    came.set()
+    assert good.result(10) == "good"
+    assert twice[0].result(10) == "same"
+    with pytest.raises(ConflictError):
+        twice[1].result(10)
 
 
 def test_one_that_fails_takes_no_other_with_it(bench: Bench) -> None:
