@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from jpki.card import Card
 from jpki.card.layout import TODAY, CardLayout, invented_layouts
 from jpki.certificate.kinds import Environment
-from jpki.errors import NotOurCardError
+from jpki.errors import CardFileError, NotOurCardError
 from jpki.validation.trust import TrustStore
 from jpki.verifying.material import TrustMaterial
 from jpki.verifying.sources import read_certificates
@@ -312,7 +312,11 @@ def _recognised(
 
 
 def load_trust(
-    name: str, *, at: datetime | None = None, ca_files: Iterable[Path | str] = ()
+    name: str,
+    *,
+    at: datetime | None = None,
+    ca_files: Iterable[Path | str] = (),
+    cards: Iterable[str] = (),
 ) -> TrustMaterial:
     """What ``--trust NAME`` brings.
 
@@ -320,12 +324,14 @@ def load_trust(
     card. ``test``: JPKI-SYNTH's roots (the P-384 ones too), CV keys, CRLs as of ``at``, TSA and
     issuer of documents.
     ``jlis-test``: the roots J-LIS lends, from ``ca_files``. Anything else is a file or folder
-    whose certificates are the anchors. Raises InputFileError, TrustRootError.
+    whose certificates are the anchors. ``cards``: card files; what they say is revoked stands
+    on the lists of ``test``, as it does for the built-in cards. Raises InputFileError,
+    TrustRootError.
     """
     from jpki.card import cv_keys
 
     if name == Environment.TEST:
-        return _test_trust(at)
+        return _test_trust(at, cards)
     if name == Environment.PRODUCTION:
         store = TrustStore(Environment.PRODUCTION).with_candidates(read_certificates(ca_files))
         return TrustMaterial(store, cv_keys.PRODUCTION)
@@ -348,8 +354,9 @@ def roots_of(
     return tuple(anchor.certificate.der for anchor in store.anchors)
 
 
-def _test_trust(at: datetime | None) -> TrustMaterial:
+def _test_trust(at: datetime | None, cards: Iterable[str]) -> TrustMaterial:
     from jpki.emulator import populate
+    from jpki.emulator.population import find_profile, register
     from jpki.synth import SynthPki
     from jpki.synth.keystore import stored_ec_key
     from jpki.synth.tsa import tsa_certificate
@@ -357,6 +364,9 @@ def _test_trust(at: datetime | None) -> TrustMaterial:
 
     pki = SynthPki(at)
     populate(pki)
+    for card in cards:
+        with suppress(CardFileError):  # said where the card is opened
+            register(pki, find_profile(card))
     anchors = (*pki.trust_anchors(), *pki.next_trust_anchors())
     crls = (*pki.crls(), *pki.next_crls())
     issuer = stored_ec_key("document-issuer").public_key()

@@ -171,6 +171,7 @@ class Demonstration:
         self._slot = VirtualSlot()
         scheme, _, card = reader.partition(":")
         self._card = card if scheme == VIRTUAL else ""
+        self._own_cards = [self._card] if self._card else []
         self._bench = DemoBench(self._slot, self._clock, self._card)
         self._limits = limits
         self._policy = policy
@@ -193,6 +194,7 @@ class Demonstration:
                 "server": server, "token": tokens[TERMINAL], "tokens": tokens,
                 "policy": self._policy, "flows": self._flows, "trust": Environment.TEST.value,
                 "ahead": self._clock.ahead.total_seconds(), "desk": str(self._desk),
+                "cards": self._own_cards,
             }  # fmt: skip
 
         def begin(terminal: Terminal) -> None:
@@ -246,7 +248,7 @@ class Demonstration:
         create_map(
             url, key_file, policy, Environment.TEST, now=self._clock(), evidence_url=evidence
         )
-        trust = load_trust(Environment.TEST, at=self._clock())
+        trust = load_trust(Environment.TEST, at=self._clock(), cards=self._own_cards)
         validator = Validator(
             trust.store, crls=trust.crls, unverified_policies=True, clock=self._clock
         )

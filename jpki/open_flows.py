@@ -82,7 +82,7 @@ def make_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
     Further settings: ``server`` (url), ``token``, ``tokens`` (by actor, where one terminal
     stands for several), ``ca`` (PEM file or None), ``policy`` (the operator's; a flow whose
     service is not in it has its preset), ``trust``, ``desk`` (folder of a shelter's desk, with
-    its keys).
+    its keys), ``cards`` (card files of a demonstration, for their revocations).
     """
     made: dict[str, Flow] = {}
     for flow in settings["flows"]:
@@ -232,7 +232,8 @@ def _judge(settings: Mapping[str, Any], at: datetime) -> Judge:
     from jpki.verifying.judge import Judge
     from jpki.verifying.material import ValidationOptions
 
-    return Judge(load_trust(_trust(settings), at=at), ValidationOptions(at=at))
+    trust = load_trust(_trust(settings), at=at, cards=settings.get("cards", ()))
+    return Judge(trust, ValidationOptions(at=at))
 
 
 @cache

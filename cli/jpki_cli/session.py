@@ -61,6 +61,12 @@ class Session:
         return str(named or self.config.reader or "pcsc:")
 
     @property
+    def virtual_cards(self) -> tuple[str, ...]:
+        """The emulated card behind ``--reader``, whose revocations the test hierarchy knows."""
+        scheme, _, card = self.reader.partition(":")
+        return (card,) if scheme == "virtual" and card else ()
+
+    @property
     def trust(self) -> str:
         """Option, JPKI_TRUST, configuration, ``production``."""
         named = self.given.get("trust") or self.app.env.get("JPKI_TRUST")

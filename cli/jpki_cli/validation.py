@@ -51,7 +51,7 @@ def material(session: Session, asked: Asked) -> tuple[TrustMaterial, ValidationO
     config = session.config
     moment = asked.at or session.app.clock()
     folder = [config.ca] if config.ca else []
-    trust = load_trust(session.trust, at=moment, ca_files=folder)
+    trust = load_trust(session.trust, at=moment, ca_files=folder, cards=session.virtual_cards)
     mode = RevocationMode(asked.revocation or "require")
     # What may not be used is not even opened (公的個人認証法 17, 36, 52, 53条).
     permitted = session.trust != "production" or config.verifier is not None

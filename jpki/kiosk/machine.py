@@ -147,6 +147,7 @@ class Machine:
         self._begun = now
         self._pin_given = False  # and nothing was heard since of what became of it
         self._forgotten = False
+        self._code = ""  # of the last notice
 
     def send(self, signal: Signal, now: float, code: str = "") -> Notice | None:
         """Take a signal; the notice of the change, or None where it changes nothing."""
@@ -157,13 +158,16 @@ class Machine:
         if target is State.CARD_PRESENT:
             self.presentation += 1
             self._begun = now
-        if signal is Signal.CARD_OUT and before in IN_PRESENTATION:
-            code = CARD_GONE
+        if signal is Signal.CARD_OUT:
+            # The process may notice before the reader does, and have ended by that.
+            was = self._code if self._code in (CARD_GONE, PIN_UNKNOWN) else ""
+            code = CARD_GONE if before in IN_PRESENTATION else was
         if signal in (Signal.CARD_OUT, Signal.WORKER_LOST) and self._pin_given:
             code = PIN_UNKNOWN
         self._pin_given = before is State.PIN and signal is Signal.WORK_BEGUN
         self._forgotten = signal is Signal.FORGOTTEN
-        return Notice(target, before, signal, self.presentation, code or signal.value, now)
+        self._code = code or signal.value
+        return Notice(target, before, signal, self.presentation, self._code, now)
 
     def due(self, now: float) -> Signal | None:
         """The limit that has passed."""

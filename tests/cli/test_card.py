@@ -7,6 +7,7 @@ import json
 import re
 import stat
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,14 @@ def test_revocation_none_is_not_run(cli: Cli) -> None:
     outcomes = {c["name"]: c["outcome"] for c in verdict["checks"]}
     assert outcomes["auth_revocation"] == "not_run"
     assert verdict["in_force"] == "not_run"
+
+
+def test_what_a_card_file_says_is_revoked_is_revoked(cli: Cli, tmp_path: Path) -> None:
+    """Under the test hierarchy, which publishes it as it does for the built-in cards."""
+    built_in = resources.files("jpki.emulator") / "cards" / "hanako.toml"
+    own = tmp_path / "own.toml"
+    said = '[certificates.auth]\nstatus = "revoked"\nreason = "keyCompromise"\n'
+    own.write_text(built_in.read_text("utf-8").replace("[certificates.auth]\n", said), "utf-8")
+    for reader, in_force in (("virtual:hanako", "yes"), (f"virtual:{own}", "no")):
+        done = cli("card", "check", *TEST, "--reader", reader, "--json")
+        assert done.json["in_force"] == in_force, reader

@@ -188,10 +188,22 @@ def test_what_goes_while_a_pin_is_under_way(
     assert (notice.state, notice.code) == (state, "pin_unknown" if unknown else usual)
 
 
-def test_a_card_that_is_taken_after_the_end_did_not_go_too_early() -> None:
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [
+        ("issued", "card_out"),  # it did not go too early
+        ("card_gone", "card_gone"),  # the process noticed before the reader did
+        ("pin_unknown", "pin_unknown"),
+    ],
+)
+def test_a_card_that_is_taken_after_the_end(code: str, taken: str) -> None:
     machine = Machine(LIMITS)
-    for signal in (Signal.CARD_IN, Signal.PIN_WANTED, Signal.WORK_BEGUN, Signal.FINISHED):
+    for signal in (Signal.CARD_IN, Signal.PIN_WANTED, Signal.WORK_BEGUN):
         assert machine.send(signal, 0.0) is not None
-    notice = machine.send(Signal.CARD_OUT, 0.0)
-    assert notice is not None
-    assert notice.code == "card_out"
+    machine.send(Signal.FINISHED, 0.0, code)
+    for expected in (taken, "card_out"):  # the next one is told nothing of it
+        notice = machine.send(Signal.CARD_OUT, 0.0)
+        assert notice is not None
+        assert notice.code == expected
+        machine.send(Signal.CARD_IN, 0.0)
+        machine.send(Signal.FINISHED, 0.0, "issued")

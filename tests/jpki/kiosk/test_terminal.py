@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from jpki import messages
 from jpki.kiosk.child import Access, ChildProcess, Listener, Report
 from jpki.kiosk.machine import Limits, Signal, State
 from jpki.kiosk.reader import Seen, Sight
@@ -331,6 +332,28 @@ def test_what_no_pin_pad_can_send_is_no_answer(real: Real) -> None:
     for pin in pins:
         assert ask("/answer", {"number": number, "pin": pin})[0] == 409, pin
     assert ask("/answer", {"number": number, "cancel": True})[0] == 204
+
+
+class _Foreign:
+    """Somebody's season ticket: it knows no application of ours."""
+
+    atr = bytes.fromhex("3B8F8001804F0CA0000003060300030000000068")
+
+    def power_on(self) -> None: ...
+    def power_off(self) -> None: ...
+    def reset(self) -> None: ...
+
+    def transmit(self, apdu: bytes) -> bytes:
+        return bytes.fromhex("6A82")
+
+
+def test_a_card_that_is_none_of_ours(real: Real) -> None:
+    slot, views, ask = real
+    slot.insert(_Foreign())
+    assert views.until(State.DONE).code == "not_our_card"
+    for language in messages.SPOKEN:
+        shown = json.loads(ask(f"/screens?lang={language}")[1].removeprefix(b"data: "))
+        assert shown["note"] == messages.text("kiosk.ending.not_our_card", language)
 
 
 def test_a_killed_process_is_noticed(real: Real) -> None:
