@@ -12,13 +12,13 @@ from typing import Final
 PATIENCE: Final = 0.005  # seconds until it is done, whatever else there is to do
 AT_ONCE: Final = 0.0002  # seconds in which a loop comes round that had nothing to do
 ROUNDS: Final = 3  # of those, one after the other: what has begun takes more than one to be there
-LOOK: Final = 1.0  # seconds after which it is seen that a loop has ended
+LOOK: Final = 1.0  # seconds after which a loop that has not come round is left alone
 
 
 def in_its_turn(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
     """Have ``work`` done in the loop's thread and wait for it, in another one.
 
-    Where the loop ends before, it is done here. Raises what ``work`` raises.
+    Where the loop ends before, or hangs, it is done here. Raises what ``work`` raises.
     """
     done: Future[None] = Future()
     with suppress(RuntimeError):  # the loop is closed
@@ -29,7 +29,7 @@ def in_its_turn(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> No
         except TimeoutError:
             if done.done():  # it is the work's own
                 raise
-            if not loop.is_running() and done.cancel():
+            if done.cancel():
                 return work()
 
 

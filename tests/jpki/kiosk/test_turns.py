@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from jpki.kiosk.server import turns
 from jpki.kiosk.server.turns import PATIENCE, in_its_turn
 
 
@@ -84,6 +85,21 @@ def test_a_loop_that_ends_before_its_turn() -> None:
     thread.join(30)
     loop.close()
     assert done == [thread.ident]
+
+
+def test_a_loop_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for who waits for it: what closes the map in the loop's own thread does so."""
+    monkeypatch.setattr(turns, "LOOK", 0.01)
+    done: list[int] = []
+
+    async def hang() -> int | None:
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=in_its_turn, args=(loop, partial(_note, done)))
+        thread.start()
+        thread.join(30)
+        return thread.ident
+
+    assert done == [asyncio.run(hang())]
 
 
 def _note(done: list[int]) -> None:

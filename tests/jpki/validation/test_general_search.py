@@ -128,3 +128,24 @@ def test_where_it_gives_up(monkeypatch: pytest.MonkeyPatch, limit: str, enough: 
         else:
             with pytest.raises(PathLimitError):
                 found(search)
+
+
+@pytest.mark.parametrize(("limit", "enough"), [("MAX_STEPS", 1), ("MAX_DEPTH", 2)])
+def test_what_is_not_followed_to_its_end_is_said(
+    monkeypatch: pytest.MonkeyPatch, limit: str, enough: int
+) -> None:
+    for value in (enough, enough - 1):
+        monkeypatch.setattr(paths, limit, value)
+        search = builder(MIDDLE_DER)
+        assert len(found(search)) == value - enough + 1
+        assert search.cut is (value < enough)
+
+
+def test_a_name_and_key_once_more_leads_nowhere() -> None:
+    again = certificate("Middle", "Middle", MIDDLE, MIDDLE, AUTHORITY, serial=3)
+    assert found(builder(MIDDLE_DER, again)) == [(ROOT_DER, MIDDLE_DER, LEAF_DER)]
+    # but a new key of the same name does, and another name of the same key
+    for own, key in (("Middle", OTHER), ("A1", MIDDLE)):
+        new = certificate(own, "Middle", key, MIDDLE, AUTHORITY, serial=3)
+        leaf = certificate("Leaf", own, LEAF, key)
+        assert (ROOT_DER, MIDDLE_DER, new, leaf) in found(builder(MIDDLE_DER, new), leaf)
