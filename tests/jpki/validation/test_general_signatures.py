@@ -6,14 +6,29 @@ Traps with a source: [GnuTLS] and [BoringSSL] test suites, which were run agains
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import cryptography_vectors
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, x25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from general_pki import LEAF, SHA256
 from jpki.synth import der
-from jpki.validation.rfc5280.signatures import UnsupportedSignatureError, load_key, verify
+from jpki.validation.rfc5280.signatures import (
+    SHA1_ENDED,
+    Key,
+    UnsupportedSignatureError,
+    is_weak_key,
+    load_key,
+    read_algorithm,
+    verify,
+)
 
 PSS, MGF1, RSA, EC = (
     "1.2.840.113549.1.1.10",
@@ -73,6 +88,56 @@ def test_a_key_for_pss_signs_nothing_else(key: bytes, fits: dict[str | int, bool
 def test_the_salt_has_the_length_that_is_said() -> None:
     identifier = der.sequence(der.oid(PSS), parameters(SHA_256, 32))
     assert not verify(identifier, pss(20), DATA, KEYS[0][0])
+
+
+def pss_with(*parts: bytes, after: bytes = b"") -> bytes:
+    """RSASSA-PSS with parameters that leave something out, or have more."""
+    return der.sequence(der.oid(PSS), der.sequence(*parts), after)
+
+
+def hashed(number: int, digest: bytes, *, mask: str | None = None, after: bytes = b"") -> bytes:
+    """The hash of PSS, or (with ``mask``) that of its mask."""
+    algorithm = der.sequence(digest, b"\x05\0")
+    if mask is not None:
+        algorithm = der.sequence(der.oid(mask), algorithm, after)
+    return der.explicit(number, algorithm)
+
+
+SHA_512_OID = der.oid(SHA_512)
+BOTH = (hashed(0, SHA_512_OID), hashed(1, SHA_512_OID, mask=MGF1))
+
+
+@pytest.mark.parametrize(
+    ("identifier", "digest", "salt"),
+    [
+        (pss_with(), "sha1", 20),
+        (pss_with(*BOTH), "sha512", 20),
+        (pss_with(*BOTH, der.explicit(2, der.integer(0))), "sha512", 0),
+        (pss_with(*BOTH, der.explicit(2, der.integer(512))), "sha512", 512),
+    ],
+)
+def test_what_pss_has_where_nothing_is_said(identifier: bytes, digest: str, salt: int) -> None:
+    algorithm = read_algorithm(identifier)
+    assert (algorithm.kind, algorithm.digest, algorithm.salt) == ("pss", digest, salt)
+
+
+ODD_PSS = [
+    ("another mask", pss_with(BOTH[0], hashed(1, SHA_512_OID, mask=SHA_512))),
+    ("more in the mask", pss_with(BOTH[0], hashed(1, SHA_512_OID, mask=MGF1, after=b"\x05\0"))),
+    ("an unknown hash", pss_with(hashed(0, der.oid("1.2.3")))),
+    ("more beside the hash", pss_with(hashed(0, SHA_512_OID + b"\x05\0"), BOTH[1])),
+    ("a long salt", pss_with(*BOTH, der.explicit(2, der.integer(513)))),
+    ("no salt", pss_with(*BOTH, der.explicit(2, der.integer(-1)))),
+    ("a trailer", pss_with(*BOTH, der.explicit(3, der.integer(1)))),
+    ("more at the end", pss_with(*BOTH, der.explicit(4, der.integer(1)))),
+    ("more behind", pss_with(*BOTH, after=b"\x05\0")),
+]
+
+
+@pytest.mark.parametrize("identifier", [row[1] for row in ODD_PSS], ids=[row[0] for row in ODD_PSS])
+def test_odd_parameters_of_pss(identifier: bytes) -> None:
+    with pytest.raises(UnsupportedSignatureError):
+        read_algorithm(identifier)
 
 
 UNKNOWN = [
@@ -157,3 +222,71 @@ def test_a_named_curve_is_one() -> None:
     assert verify(identifier, signature, DATA, _ec(P256, _point()))
     assert not verify(identifier, signature, b"other", _ec(P256, _point()))
     assert not verify(PKCS1_SHA256, signature, DATA, _ec(P256, _point()))
+
+
+def _public(key: Key | x25519.X25519PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _signed() -> list[tuple[str, bytes, bytes]]:
+    """Algorithm, signature and key of the kinds that have no test of their own above."""
+    with cryptography_vectors.open_vector_file(
+        "asymmetric/DER_Serialization/dsa.1024.der", "rb"
+    ) as file:
+        short = load_der_private_key(file.read(), None)
+    assert isinstance(short, dsa.DSAPrivateKey)
+    one, other = (
+        ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)),
+        ed448.Ed448PrivateKey.from_private_bytes(bytes(57)),
+    )
+    return [
+        ("2.16.840.1.101.3.4.3.2", short.sign(DATA, SHA256), _public(short.public_key())),
+        ("1.3.101.112", one.sign(DATA), _public(one.public_key())),
+        ("1.3.101.113", other.sign(DATA), _public(other.public_key())),
+    ]
+
+
+def test_each_kind_fits_its_data_and_its_key_alone() -> None:
+    rows = _signed()
+    for oid, signature, key in rows:
+        identifier = der.sequence(der.oid(oid))
+        assert verify(identifier, signature, DATA, key)
+        assert not verify(identifier, signature, b"other", key)
+        for other in (KEYS[0][0], *(row[2] for row in rows if row[2] != key)):
+            assert not verify(identifier, signature, DATA, other)
+
+
+def test_a_key_that_signs_nothing_is_none() -> None:
+    key = x25519.X25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    with pytest.raises(UnsupportedSignatureError):
+        load_key(_public(key))
+
+
+def _dsa(bits: int) -> bytes:
+    parameters = dsa.DSAParameterNumbers((1 << bits - 1) + 1, (1 << 159) + 1, 3)
+    return _public(dsa.DSAPublicNumbers(5, parameters).public_key())
+
+
+def _curve(curve: ec.EllipticCurve) -> bytes:
+    return _public(ec.derive_private_key(7, curve).public_key())
+
+
+BEFORE = SHA1_ENDED - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "then", "now"),
+    [
+        (_rsa((1 << 2046) + 1, 65537), True, True),
+        (_rsa((1 << 2047) + 1, 65537), False, False),
+        (_rsa((1 << 2047) + 1, 3), False, False),
+        (_rsa((1 << 16_383) + 1, 65537), False, False),
+        (_dsa(1024), False, True),
+        (_dsa(2048), False, False),
+        (_curve(ec.SECP192R1()), True, True),
+        (_curve(ec.SECP224R1()), False, False),
+        (_signed()[1][2], False, False),
+    ],
+)
+def test_which_keys_are_weak_when(key: bytes, then: bool, now: bool) -> None:
+    assert (is_weak_key(key, BEFORE), is_weak_key(key, SHA1_ENDED)) == (then, now)
