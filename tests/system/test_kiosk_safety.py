@@ -108,6 +108,10 @@ EVIL = "http://evil.example"
     [
         ("", None, {"Host": "evil.example"}, 421),
         ("views", None, {"Host": "localhost.evil.example:80"}, 421),
+        ("views", None, {"Host": "localhost:OWN"}, 421),
+        ("", None, {"Host": "localhost:OWN"}, 307),  # somebody typed it, and is sent on
+        ("", None, {"Host": "localhost:1"}, 421),
+        ("bench/order", b"{}", {"Host": "localhost:OWN", "X-CSRF": "own"}, 421),
         ("views", None, {"Origin": EVIL}, 403),
         ("check/words", None, {"Origin": EVIL}, 403),
         ("check/words", None, {"Sec-Fetch-Site": "cross-site"}, 403),
@@ -137,6 +141,8 @@ def test_what_the_page_refuses(
     given = {"Origin": kiosk.origin, **headers}
     if given.get("X-CSRF") == "own":
         given["X-CSRF"] = csrf
+    if "Host" in given:
+        given["Host"] = given["Host"].replace("OWN", str(urlsplit(kiosk.url).port))
     try:
         assert _status(kiosk.url, path, body, given) == status
     except (BrokenPipeError, ConnectionResetError):  # it does not wait for all of too much
@@ -189,6 +195,14 @@ def test_who_says_nothing_keeps_nobody_waiting(kiosk: Kiosk, browser: Browser) -
         browser.screen("confirm")
         link.settimeout(30)
         assert link.recv(100) == b""  # and it is cut off
+
+
+def test_who_types_localhost_is_sent_to_the_page(kiosk: Kiosk) -> None:
+    port = urlsplit(kiosk.url).port
+    for path in ("/", "/bench", "/check"):
+        reply = request(f"{kiosk.origin}{path}", headers={"Host": f"localhost:{port}"})
+        assert (reply.status, reply.headers["location"]) == (307, f"{kiosk.origin}{path}")
+        assert reply.body == b""
 
 
 def test_other_addresses_are_not_served(kiosk: Kiosk) -> None:

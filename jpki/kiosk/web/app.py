@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 STATIC: Final = Path(__file__).parent / "static"
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _WORDS: Final = (
     "cancel", "send", "back", "clear", "mix", "yes", "no", "on", "entered", "receipt",
     "step", "more", "more_note", "take",
@@ -174,6 +173,8 @@ def static_file(path: str) -> Response:
     return Response(file.read_bytes(), media_type=kind)
 
 
+_MISDIRECTED: Final = 421
+_PAGES: Final = ("/", "/bench", "/check")
 Scope = dict[str, Any]
 App = Callable[..., Any]
 
@@ -198,6 +199,9 @@ class Guard:
         if scope["type"] != "http":
             return
         status = self._refusal(scope)
+        own: list[tuple[bytes, bytes]] = []
+        if status == _MISDIRECTED and self._is_typed(scope):
+            status, own = 307, [(b"location", f"{self._origin}{scope['path']}".encode("ascii"))]
 
         async def guarded(message: Scope) -> None:
             if message["type"] == "http.response.start":
@@ -207,14 +211,23 @@ class Guard:
         if status is None:
             await self._app(scope, receive, guarded)
             return
-        await guarded({"type": "http.response.start", "status": status, "headers": []})
+        await guarded({"type": "http.response.start", "status": status, "headers": own})
         await guarded({"type": "http.response.body", "body": b""})
+
+    def _is_typed(self, scope: Scope) -> bool:
+        """Whether somebody typed «localhost» for one of our pages: they are sent on to it."""
+        typed = f"localhost:{self._host.rpartition(':')[2]}".encode("ascii")
+        return (
+            (b"host", typed) in scope["headers"]
+            and scope["method"] == "GET"
+            and scope["path"] in _PAGES
+        )
 
     def _refusal(self, scope: Scope) -> int | None:
         headers = {name.decode("latin-1"): value.decode("latin-1")
                    for name, value in scope["headers"]}  # fmt: skip
         if headers.get("host") != self._host:
-            return 421  # another name for our address: a page elsewhere may be behind it
+            return _MISDIRECTED  # another name of our address: a page elsewhere may be behind it
         if headers.get("origin", self._origin) != self._origin:
             return 403
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
