@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from der_edit import Item
+from der_edit import Item, decode
 from jpki.certificate import Family
 from jpki.synth.crl import Entry
 from jpki.synth.municipalities import KIYOSE
@@ -77,7 +77,59 @@ def v1_with_extensions(whole: Item) -> None:
     del whole.parts[0].parts[0]
 
 
+def behind(*path: int) -> Callable[[Item], None]:
+    """Put a NULL at the end of a part."""
+
+    def edit(whole: Item) -> None:
+        for step in path:
+            whole = whole.parts[step]
+        whole.parts.append(Item(5))
+
+    return edit
+
+
+def listed(octets: str) -> Callable[[Item], None]:
+    """Put one more extension in."""
+
+    def edit(whole: Item) -> None:
+        whole.parts[0].parts[-1].parts[0].parts += decode(bytes.fromhex(octets))
+
+    return edit
+
+
+def odd_algorithm(whole: Item) -> None:
+    """Inside and outside the same, and no DER."""
+    for part in (whole.parts[1], whole.parts[0].parts[1]):
+        part.parts[1] = Item(1, b"\x01")
+
+
+def odd_issuer(whole: Item) -> None:
+    whole.parts[0].parts[2].parts.append(Item(1, b"\x01"))
+
+
+# Eleven digits of a date; the next entry goes on with a zero and a Z, its tag and length.
+BORROWED = entry(date="170d" + b"26112000000".hex()) + entry(
+    tail="3043304106038837010439" + "0539" + "00" * 57
+)
+
 MALFORMED = [
+    (behind(), "trailing_bytes"),
+    (behind(0), "trailing_bytes"),
+    (odd_algorithm, "bad_boolean"),
+    (odd_issuer, "bad_boolean"),
+    (listed("300c0603551d1b0405020101"), "delta"),
+    (listed("300e06038837010101ff04020500"), "critical_extension"),
+    (edit_extension(POINT, put_value("30058101ff8600")), "trailing_bytes"),
+    (edit_extension(POINT, put_value("300483020600")), "not_minimal"),
+    (entries(b"\x31" + entry()[1:]), "bad_entry"),
+    (entries(b"\x30\x81" + entry()[1:] + 8 * entry()), "not_minimal"),
+    (entries(b"\x30\x80" + entry()[2:] + 8 * entry()), "indefinite_length"),
+    (entries(b"\x30\x00"), "bad_entry"),
+    (entries(entry()[:2] + b"\x04" + entry()[3:]), "bad_entry"),
+    (entries(entry()[:3] + b"\x14" + entry()[4:]), "bad_entry"),
+    (entries(entry(date="180d3236313132303030303030305a")), "bad_time"),
+    (entries(entry(date="170d3236313132304141303030305a")), "bad_time"),
+    (entries(BORROWED), "truncated"),
     (outer_algorithm, "algorithms_differ"),  # [BoringSSL]
     (v1_with_extensions, "version"),  # [BoringSSL]
     (entries(b""), "empty_list"),  # [BoringSSL]
