@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from der_edit import Item, resigned
 from jpki.certificate import Environment, Family
 from jpki.synth import names
 from jpki.synth.overrides import Overrides
@@ -105,6 +106,28 @@ def test_production_takes_only_pinned_candidates(pki: SynthPki, pinned: SynthPki
 def test_other_environments_take_no_candidates(pki: SynthPki) -> None:
     store = TrustStore(Environment.TEST, [pki.ca_certificate(Family.AUTH, 3)])
     assert store.with_candidates([pki.ca_certificate(Family.AUTH, 2)]) is store
+
+
+def test_pins_count_under_production_alone(pinned: SynthPki) -> None:
+    """Elsewhere a real root is one of many, and none comes with a certificate."""
+    sign, auth = pinned.ca_certificate(Family.SIGN, 3), pinned.ca_certificate(Family.AUTH, 3)
+    custom = TrustStore(Environment.CUSTOM, [sign])
+    assert custom.with_candidates([auth]) is custom
+    assert [anchor.generation for anchor in custom.anchors] == [1]
+    real = TrustStore(Environment.PRODUCTION, [sign])
+    assert real.with_candidates([sign]) is real
+    assert [anchor.generation for anchor in real.anchors] == [3]
+    [own] = [pin for pin in trust.PINS if (pin.family, pin.generation) == (Family.SIGN, 3)]
+    assert trust.pin_by_key_id(Family.SIGN, own.key_id) is own
+    assert trust.pin_by_key_id(Family.AUTH, own.key_id) is None
+
+
+def test_a_root_whose_key_cannot_be_read(pki: SynthPki) -> None:
+    def unknown_curve(whole: Item) -> None:
+        whole.parts[0].parts[6].parts[0].parts[0].value = b"\x2a\x03"
+
+    root = resigned(pki.ca_certificate(Family.SIGN, 3), pki.ca_key(Family.SIGN, 3), unknown_curve)
+    assert refusal(Environment.TEST, pki.ca_certificate(Family.SIGN, 2), root) == "unreadable"
 
 
 def path(validator: Validator, certificate: bytes, *chain: bytes) -> tuple[Outcome, str]:
