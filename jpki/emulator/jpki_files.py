@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -75,7 +76,7 @@ def _own(certificate: CertificateProfile) -> tuple[bytes, rsa.RSAPrivateKey] | N
         raise _error(certificate.file, "bad_certificate") from exc
     try:
         key = serialization.load_pem_private_key(_read(certificate.key), None)
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise _error(certificate.key, "bad_key") from exc
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != 2048:
         raise _error(certificate.key, "bad_key")

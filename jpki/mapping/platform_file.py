@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -60,6 +61,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _der(pem: str) -> bytes:
     try:
         key = load_pem_public_key(pem.encode("utf-8"))
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError("platform_settings", reason="platform_key") from None
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -73,12 +74,15 @@ class HttpPlatform:
         timeout: float = TIMEOUT,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            self._host, self._port = parts.hostname or "", parts.port
+        except ValueError:  # a port or an address that is none
+            raise ConfigurationError("platform_settings", reason="platform_url") from None
         here = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if not parts.hostname or not (parts.scheme == "https" or here) or parts.username:
+        if not self._host or not (parts.scheme == "https" or here) or parts.username:
             raise ConfigurationError("platform_settings", reason="platform_url")
         self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
         self._key = _rsa_key(key)
         self._token = token
@@ -211,7 +215,7 @@ def _bounded(answer: http.client.HTTPResponse) -> tuple[int, str, bytes]:
 def _read(raw: Any, read: Callable[[Any], _T]) -> _T:
     try:
         return read(raw)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise PlatformError("platform_answer", status=200) from None
 
 
@@ -259,7 +263,7 @@ def _name(text: object) -> str:
 def _rsa_key(der: bytes) -> RSAPublicKey:
     try:
         key = load_der_public_key(der)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPublicKey) or key.key_size < 2048:
         raise ConfigurationError("platform_settings", reason="platform_key")

@@ -106,8 +106,12 @@ class TimestampClient:
     nonce: Callable[[], int] = lambda: secrets.randbits(63)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port or an address that is none
+            known = False
+        if not known:
             raise TimestampError("timestamp_url")
 
     def __call__(self, name: HashName, digest: bytes) -> bytes:

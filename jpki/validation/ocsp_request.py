@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -62,8 +63,13 @@ class RequestSigner:
         key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
         certificates: tuple[bytes, ...],
     ) -> None:
-        own = x509.load_der_x509_certificate(certificates[0])
-        if own.public_key() != key.public_key():
+        try:
+            own = x509.load_der_x509_certificate(certificates[0])
+            of_other = own.public_key() != key.public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            place = "ocsp_certificate"
+            raise ConfigurationError(path=place, reason="not_readable", place=place) from None
+        if of_other:
             raise ConfigurationError(path="ocsp_key", reason="other_key", place="ocsp_key")
         self._key = key
         self._certificates = certificates
@@ -104,7 +110,7 @@ def load_signer(key_pem: bytes, certificates: tuple[bytes, ...]) -> RequestSigne
 
     try:
         key = load_pem_private_key(key_pem, None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigurationError(path="ocsp_key", reason="not_readable", place="ocsp_key") from None
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise ConfigurationError(path="ocsp_key", reason="wrong_type", place="ocsp_key")

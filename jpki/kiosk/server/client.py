@@ -46,12 +46,15 @@ class HttpServerHalf:
         context: ssl.SSLContext | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            self._host, self._port = parts.hostname or "", parts.port
+        except ValueError:  # a port or an address that is none
+            raise ConfigurationError("server_url", path=url.partition("@")[2] or url) from None
         secure = parts.scheme == "https"
         plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if not parts.hostname or not (secure or plain) or parts.username or parts.password:
+        if not self._host or not (secure or plain) or parts.username or parts.password:
             raise ConfigurationError("server_url", path=url.partition("@")[2] or url)
-        self._host, self._port = parts.hostname, parts.port
         self._context = (context or ssl.create_default_context()) if secure else None
         self._token = token
         self._timeout = timeout

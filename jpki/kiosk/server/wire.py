@@ -121,7 +121,7 @@ def read_answer(data: bytes) -> Answer:
         if not all(isinstance(word, str) for word in words.values()):
             raise ValueError
         return Answer(Outcome(raw["outcome"]), fees=fees, **words)
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise ServerHalfError("server_nonsense") from None
 
 
@@ -134,9 +134,15 @@ def read_challenge(data: bytes) -> Challenge:
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """A JSON object. Raises ServerHalfError ``server_nonsense``."""
+    """A JSON object, every text of which can be written down. Raises ServerHalfError
+    ``server_nonsense``."""
     try:
-        raw = json.loads(data)
+        text = data.decode("utf-8")
+        raw = json.loads(text)
+        if "\\u" in text:  # an escaped half of a character, or a NUL: no database takes it
+            written = json.dumps(raw, ensure_ascii=False)
+            if "\\u0000" in written or not written.encode("utf-8"):
+                raise ValueError
     except (ValueError, RecursionError):
         raise ServerHalfError("server_nonsense") from None
     if not isinstance(raw, dict):

@@ -20,6 +20,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from jpki.errors import JpkiError
+from jpki.kiosk.server.half import ServerHalfError
+from jpki.kiosk.server.wire import read_object
 from jpki.kiosk.shelter.half import Bundle
 
 SCHEMA: Final = "jpki-shelter-queue/1"
@@ -172,9 +174,6 @@ def _verified(line: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
     try:
         text, signature = (base64.b64decode(part, validate=True) for part in line.split(b"."))
         key.verify(signature, _CONTEXT + text)
-        body = json.loads(text)
-    except (ValueError, RecursionError, binascii.Error, InvalidSignature):
+        return read_object(text)
+    except (ValueError, binascii.Error, InvalidSignature, ServerHalfError):
         raise QueueError from None
-    if not isinstance(body, dict):
-        raise QueueError
-    return body

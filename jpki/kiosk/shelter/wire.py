@@ -159,7 +159,7 @@ def read_counts(data: bytes) -> dict[str, int | None]:
     try:
         found = _reply(data)["counts"].items()
         return {str(place): None if count is None else int(count) for place, count in found}
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise ServerHalfError("server_nonsense") from None
 
 

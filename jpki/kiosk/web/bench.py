@@ -167,13 +167,14 @@ class BenchPages:
         """What an order means. Raises KeyError, ValueError for an unknown one."""
         bench, text = self.bench, str(value)
         line = ServerLine(text) if do == "server" else ServerLine.ON
+        seconds = float(text) if do == "clock" else 0.0
         works: dict[str, Callable[[], None]] = {
             "insert": lambda: bench.insert(text),
             "also": lambda: bench.insert(text, also=True),
             "pull": bench.pull,
             "lose": bench.lose_reader,
             "fault": lambda: bench.set_fault("" if value is None else text),
-            "clock": lambda: bench.move_clock(float(text)),
+            "clock": lambda: bench.move_clock(seconds),
             "server": lambda: bench.set_server(line),
         }
         return works[do]
