@@ -21,7 +21,17 @@ from fuzz_mutations import mutants
 from fuzz_targets import TARGETS
 from jpki.verdict import Outcome
 
-SHORT = {"pdf": 40, "cms": 150, "xml": 150, "issued": 150, "http-half": 300, "images": 300}
+SHORT = {
+    "pdf": 40,
+    "cms": 150,
+    "xml": 150,
+    "issued": 150,
+    "http-half": 300,
+    "images": 300,
+    "general": 120,
+    "kept-text": 200,
+    "kept-json": 200,
+}
 RUNS = int(os.environ.get("FUZZ_RUNS", "0"))
 
 
@@ -74,4 +84,4 @@ def test_the_long_run_starts_and_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["cms", "pdf", "xml", "issued"])
 def test_what_was_signed_is_valid(name: str) -> None:
     """Or «never valid for altered input» would say nothing."""
-    assert [outcome(name, seed) for seed in TARGETS[name].corpus()] == [Outcome.VALID]
+    assert {outcome(name, seed) for seed in TARGETS[name].corpus()} == {Outcome.VALID}

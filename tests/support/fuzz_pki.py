@@ -15,6 +15,7 @@ from jpki.certificate.certificate import Certificate
 from jpki.certificate.der import DerError
 from jpki.certificate.files import load_certificates, load_crls
 from jpki.certificate.frame import agrees, cut, public_key_info
+from jpki.certificate.kinds import Environment
 from jpki.certificate.names import general_name_key, names_equal, parse_name, point_label
 from jpki.certificate.serial import RefKind, SerialRef
 from jpki.errors import CertificateError, RevocationDataError
@@ -23,10 +24,20 @@ from jpki.validation.crl import Crl, parse_crl, read_form
 from jpki.validation.crl_index import plain
 from jpki.validation.crl_index.columns import collect
 from jpki.validation.ocsp import parse_ocsp
+from jpki.validation.ocsp_store import KnownResponders
+from jpki.validation.policy import RevocationMode
+from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
 from jpki.validation.rfc5280.certificate import read_certificate
 from jpki.validation.rfc5280.constraints import constraint_fault
 from jpki.validation.rfc5280.crl import read_crl
+from jpki.validation.rfc5280.policies import policies_fault
 from jpki.validation.rfc5280.profile import extension_fault, profile_fault
+from jpki.validation.rfc5280.signatures import (
+    UnsupportedSignatureError,
+    load_key,
+    read_algorithm,
+    verify,
+)
 from jpki.validation.trust import Anchor
 from jpki.validation.validator import Validator
 from jpki.verdict import Outcome
@@ -102,7 +113,11 @@ def _general(data: bytes) -> None:
     profile_fault(certificate, last=True)
     profile_fault(certificate, last=False)
     extension_fault(certificate)
+    policies_fault(certificate)
     constraint_fault((certificate, certificate))
+    for point in certificate.points:
+        if point.name is not None:
+            point.name.below(certificate.issuer_der)
 
 
 PARTS: Final[tuple[Callable[[bytes], object], ...]] = (
@@ -132,6 +147,24 @@ def parts(data: bytes) -> None:
     for read in PARTS:
         with contextlib.suppress(DerError):
             read(data)
+
+
+def general(data: bytes) -> None:
+    """The general profile: as a certificate; then as all that helps to judge another one."""
+    options = GeneralOptions(at=AT, revocation=RevocationMode.NONE)
+    verdict = _general_roots(options).validate(data)
+    if verdict.outcome is Outcome.VALID and not any(tbs in data for tbs in known()):
+        raise FindingError("an altered certificate is valid")
+    beside = GeneralOptions(at=AT, chain=(data,), crls=(data,), ocsp=(data,))
+    _general_roots(beside).validate(read()[0].der)
+    for check in (load_key, read_algorithm, lambda raw: verify(raw, b"", b"", raw)):
+        with contextlib.suppress(UnsupportedSignatureError):
+            check(data)
+
+
+def _general_roots(options: GeneralOptions) -> GeneralValidator:
+    ders = [anchor.certificate.der for anchor in anchors()]
+    return GeneralValidator(ders, options, environment=Environment.TEST)
 
 
 def certificate_files(data: bytes) -> None:
@@ -192,6 +225,15 @@ def _columns(data: bytes, start: int, end: int, *, numpy: bool) -> tuple[object,
     return one.width, one.rows, bytes(one.keys), bytes(one.offsets)
 
 
+@functools.cache
+def responders() -> KnownResponders:
+    """They have met every answer of the corpus."""
+    made = KnownResponders()
+    calls(tuple(functools.partial(lambda seed, _: made.read(seed), seed)
+                for seed in TARGETS["ocsp"].corpus()), b"")  # fmt: skip
+    return made
+
+
 def ocsp_answers(data: bytes) -> None:
     calls((_answer,), data)
 
@@ -199,6 +241,8 @@ def ocsp_answers(data: bytes) -> None:
 def _answer(data: bytes) -> None:
     """Of every certificate that it may be about: whether it is."""
     found = parse_ocsp(data)
+    if responders().read(data) != found:
+        raise FindingError("the ways differ")
     if isinstance(found, str):
         return
     for certificate in read():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 import re
 import tomllib
@@ -191,7 +192,10 @@ COMMON: Final[tuple[Any, ...]] = (
     True, False, 0, 1, -1, 3, 10**19, 1.5, [], {}, [[]], [{}], {"x": 1}, ["x", "x"], ["x"] * 201,
     *TEXTS,
 )  # fmt: skip
-JSON_VALUES: Final = (*COMMON, None, "\ud800", "\0")
+JSON_VALUES: Final = (
+    *COMMON, None, "\ud800", "\0", math.inf, math.nan, "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59-23:59",
+)  # fmt: skip
 TOML_VALUES: Final = (
     *COMMON, date(1980, 2, 17), date(1800, 1, 1), date(2040, 2, 29), datetime(2026, 4, 1, 9, 0),
 )  # fmt: skip

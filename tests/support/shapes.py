@@ -8,7 +8,10 @@ import zlib
 from collections.abc import Callable
 from typing import Final
 
+from fuzz_targets import CORPUS
 from jpki_apdu import tlv
+
+EMPTY_LIST: Final = CORPUS / "crl" / "empty"
 
 
 def nested_tlv(size: int) -> bytes:
@@ -47,6 +50,16 @@ def many_entries(size: int) -> bytes:
     return b"".join(entries)
 
 
+def million_list(size: int) -> bytes:
+    """A whole revocation list with as many entries: 4.5 million of them in 100 MB."""
+    tbs, algorithm, bits = tlv.parse_all(tlv.parse_one(EMPTY_LIST.read_bytes()).value)
+    *fields, extensions = tlv.parse_all(tbs.value)
+    entries = tlv.encode(0x30, many_entries(size))
+    whole = [tlv.encode(one.tag, one.value) for one in fields]
+    body = tlv.encode(0x30, b"".join(whole) + entries + tlv.encode(0xA0, extensions.value))
+    return tlv.encode(0x30, body + b"".join(tlv.encode(o.tag, o.value) for o in (algorithm, bits)))
+
+
 def long_oid(size: int) -> bytes:
     """An object identifier of one endless arc."""
     return tlv.encode(0x30, tlv.encode(0x06, b"\x81" * size + b"\x01"))
@@ -70,6 +83,11 @@ def deep_toml(size: int) -> bytes:
 
 def dotted_toml(size: int) -> bytes:
     return b"a" + b".a" * (size // 2) + b" = 1\n"
+
+
+def many_rows(size: int) -> bytes:
+    row = b'{"key": "a", "handle": "h", "status": "good"}\n'
+    return row * (size // len(row))
 
 
 def many_tables(size: int) -> bytes:
@@ -186,14 +204,17 @@ TOML: Final[tuple[Shape, ...]] = (deep_toml, dotted_toml, many_tables)
 SHAPES: Final[dict[str, tuple[Shape, ...]]] = {
     **dict.fromkeys(
         ("tlv", "ef-text", "ef-surface", "ef-others", "ef-licence", "cv-certificate",
-         "certificate", "der", "crl", "crl-columns", "ocsp", "cms"), DER,
+         "certificate", "der", "general", "ocsp", "stamp", "cms"), DER,
     ),
+    **dict.fromkeys(("crl", "crl-columns"), (*DER, million_list)),
     "certificate-files": (armour_without_end, many_blocks),
     "images": (png_bomb, jpeg2000_bomb, huge_length),
     "xml": (laughs, deep_xml, many_references, many_attributes),
     "pdf": (deep_pdf, pdf_stream_bomb, many_objects),
     "issued": (deep_pdf, many_objects),
-    "policy": TOML, "card-toml": TOML, "presentation": JSON, "json": JSON,
+    **dict.fromkeys(("policy", "card-toml", "kept-text"), TOML),
+    **dict.fromkeys(("presentation", "json", "replies", "operator", "queue"), JSON),
+    "kept-json": (*JSON, many_rows),
     "transcript": (many_lines, long_line), "replay": (many_lines, long_line),
     "vpcd": (many_frames, huge_length),
     **dict.fromkeys(
