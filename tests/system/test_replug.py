@@ -87,6 +87,8 @@ def test_we_let_go_when_the_card_is_back(
     client.ask("open")
     for _ in range(TIMES // 2):
         reader.eject()
+        # pcscd writes its log a moment before it tells its clients.
+        until(lambda readers: not readers[0][1], lambda: client.ask("readers"))
         reader.insert(wait=False)
         if way:
             assert outcome(client, *way) == "card_removed"
