@@ -134,7 +134,7 @@ def _visit(browser: Browser, folder: Path, flow: str, wrong: str = "") -> str:
 @pytest.mark.parametrize(
     ("flow", "wrong", "close"),
     [
-        *((flow, "", "refused" if flow == "watch" else "done") for flow in FLOWS),
+        *((flow, "", "failed" if flow == "watch" else "done") for flow in FLOWS),
         ("konbini", WRONG["auth"], "failed"),
     ],
 )

@@ -64,15 +64,20 @@ _SERVER: Final[Mapping[str, str]] = {
     "server_nonsense": "server_down",
     "server_busy": "server_busy",
 }
-_CERTIFICATE: Final[Mapping[str, str]] = {
+_REASONS: Final[Mapping[str, str]] = {
     "not_in_force": "certificate_ended",
     "signature_wrong": "not_genuine",
+    "card_answer_wrong": "not_genuine",
+    "card_not_bound": "card_not_bound",
+    "guardian_consent": "guardian_consent",
+    "challenge_expired": "too_late",
+    "challenge_used": "too_late",
     "status_unknown": "not_known",
     "certificate_not_valid": "not_known",
     "path_not_valid": "not_known",
     "profile_not_valid": "not_known",
 }
-"""What the map says of a certificate that opens nothing, whatever the rule."""
+"""What the map says of a card that opens nothing, whatever the rule: what can be done about it."""
 CODES: Final = frozenset(
     {code for *_, code in _SIMPLE}
     | {code for _, code in _PINS}
@@ -88,7 +93,7 @@ CODES: Final = frozenset(
         "stale",
         "duplicate",
     }
-    | set(_CERTIFICATE.values())
+    | set(_REASONS.values())
     | {"refused", "internal"}
 )
 """Every code of an ending made here. Each has words in each language."""
@@ -125,7 +130,19 @@ def ending_of_answer(answer: Answer) -> Ending:
     """The ending for an answer of the map that opens nothing."""
     if answer.outcome in (Outcome.UNREGISTERED, Outcome.STALE, Outcome.DUPLICATE):
         return Ending(Close.REFUSED, answer.outcome.value, {"reason": answer.reason})
-    if answer.reason in _CERTIFICATE:
-        return Ending(Close.FAILED, _CERTIFICATE[answer.reason])
-    values = {"reason": answer.reason, "rule": answer.rule, "article": answer.article}
+    return ending_of_refusal(answer.reason, answer.rule, answer.article)
+
+
+def ending_of_refusal(reason: str, rule: str, article: str) -> Ending:
+    """The ending for what the map, or a rule, refuses."""
+    values = {"reason": reason, "rule": rule, "article": article}
+    if reason in _REASONS:
+        return Ending(Close.FAILED, _REASONS[reason], values)
     return Ending(Close.REFUSED, "refused", values)
+
+
+def ending_without_pin(ending: Ending) -> Ending:
+    """The ending of a visit without a PIN: nobody registered may mean that only with one."""
+    if ending.code != Outcome.UNREGISTERED.value:
+        return ending
+    return Ending(Close.FAILED, "card_not_bound", ending.values)

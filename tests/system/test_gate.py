@@ -151,7 +151,7 @@ def test_from_a_guardians_consent_to_a_notice_and_to_its_end(school: School) -> 
     child = ("--child", "--guardian", "yes", "--actor", "terminal-1", "--reader", "virtual:child")
     arrival = ("--purpose", "arrival-notice")
     school.map("enrol", *arrival, *child, "--bind-card", pins=f"{AUTH}\n{AUTH}\n")
-    assert school.visit("child", AUTH, "arrive", "auth")[-1]["code"] == "refused"
+    assert school.visit("child", AUTH, "arrive", "auth")[-1]["code"] == "guardian_consent"
 
     consented = school.visit("hanako", SIGN, "consent", "mail")
     assert consented[-1]["code"] == "watch_consented"
@@ -161,7 +161,7 @@ def test_from_a_guardians_consent_to_a_notice_and_to_its_end(school: School) -> 
     registered = school.visit("child", AUTH, "register_child", *entered)
     assert registered[-1]["code"] == "watch_registered"
     again = school.visit("child", AUTH, "register_child", *entered)
-    assert again[-1]["code"] == "refused"  # a code is used up
+    assert again[-1]["code"] == "guardian_consent"  # a code is used up
 
     for number, proof in enumerate(("auth", "tap"), 1):
         seen = school.visit("child", AUTH, "arrive", proof)
@@ -185,7 +185,7 @@ def test_from_a_guardians_consent_to_a_notice_and_to_its_end(school: School) -> 
 
     assert school.visit("hanako", SIGN, "withdraw")[-1]["code"] == "watch_withdrawn"
     assert _places(school.folder) == []
-    assert school.visit("child", AUTH, "arrive", "tap")[-1]["code"] == "refused"
+    assert school.visit("child", AUTH, "arrive", "tap")[-1]["code"] == "guardian_consent"
     assert len(school.told()) == 3
 
 
@@ -212,8 +212,8 @@ def test_a_child_who_is_not_to_be_found_is_a_stranger(school: School) -> None:
         "suppress", "--pseudonym", pseudonym, "--document", "非開示申出 12", "--actor", "staff-1",
         "--purpose", "records",
     )  # fmt: skip
-    for proof in ("auth", "tap"):
+    for proof, code in (("auth", "unregistered"), ("tap", "card_not_bound")):
         suppressed = school.visit("driver", AUTH, "arrive", proof)
         assert suppressed == school.visit("library", AUTH, "arrive", proof)
-        assert suppressed[-1]["code"] == "unregistered"
+        assert suppressed[-1]["code"] == code
     assert len(school.told()) == before + 1

@@ -8,7 +8,7 @@ opens only for a card that was bound and confirmed before: the server half says 
 from __future__ import annotations
 
 from jpki.certificate.kinds import Family
-from jpki.kiosk.endings import ending_of_answer
+from jpki.kiosk.endings import ending_of_answer, ending_without_pin
 from jpki.kiosk.flows.common import Place, ask_challenge, demand_certificate
 from jpki.kiosk.flows.pseudonym import HandOver, PseudonymService, nobody
 from jpki.kiosk.server.half import Answer, ServerHalf
@@ -43,7 +43,7 @@ class Eligibility:
             return self._login.run(visit)
         answer = self._reread(visit)
         if answer.outcome is not Outcome.RESOLVED:
-            return ending_of_answer(answer)
+            return ending_without_pin(ending_of_answer(answer))
         self._hand_over(answer.ticket)
         return Ending(Close.DONE, "recognised")
 

@@ -13,6 +13,7 @@ from jpki.card.authenticity import CvKeys
 from jpki.card.text_records import TextAttributes
 from jpki.card_map import PinKind
 from jpki.certificate.kinds import Family
+from jpki.kiosk.endings import ending_of_refusal, ending_without_pin
 from jpki.kiosk.flows.common import Place, demand_certificate, first_screen_of
 from jpki.kiosk.flows.reading import read_attributes
 from jpki.kiosk.shelter.codes import DIGITS, is_code
@@ -80,7 +81,8 @@ class Shelter:
         visit.desk.progress("ask_server", 1, 2)
         receipt = self._desk.check_in(entry)
         visit.desk.progress("ask_server", 2, 2)
-        return _ending_of_receipt(receipt)
+        ending = _ending_of_receipt(receipt)
+        return ending_without_pin(ending) if proof == "tap" else ending
 
     def _mark(self, visit: Visit, mark: Mark) -> Ending:
         told = self._tell(visit, Deed.MARK, mark=mark)
@@ -189,7 +191,6 @@ def ending_of_told(told: Receipt | Told | WatchTold, done: str) -> Ending:
         case Outcome.CODE_UNKNOWN:
             return Ending(Close.FAILED, "code_unknown")
         case Outcome.REFUSED:
-            values = {"reason": told.reason, "rule": told.rule, "article": told.article}
-            return Ending(Close.REFUSED, "refused", values)
+            return ending_of_refusal(told.reason, told.rule, told.article)
         case _:
             return Ending(Close.FAILED, "internal")

@@ -7,6 +7,7 @@ The guardian signs; a child under 15 has no sign certificate and is asked for no
 from __future__ import annotations
 
 from jpki.certificate.kinds import Family
+from jpki.kiosk.endings import ending_without_pin
 from jpki.kiosk.flows.common import Place, demand_yes, first_screen_of
 from jpki.kiosk.flows.shelter import answer, ask_code, choose, ending_of_told, show_code, tap
 from jpki.kiosk.shelter.codes import is_code
@@ -55,7 +56,8 @@ class Watch:
         by_tap = self._tap and choose(visit, "watch_proof", ("tap", "auth")) == "tap"
         evidence = tap(visit, challenge) if by_tap else answer(visit, challenge)
         visit.desk.progress("ask_server", 1, 2)
-        return ending_of_told(self._half.arrive(evidence), "watch_arrived")
+        ending = ending_of_told(self._half.arrive(evidence), "watch_arrived")
+        return ending_without_pin(ending) if by_tap else ending
 
     def _register(self, visit: Visit) -> Ending:
         demand_yes(visit, SAFETY)

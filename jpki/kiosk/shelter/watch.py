@@ -158,7 +158,9 @@ class LocalWatch:
             raise ServerHalfError("server_refused")
         tables.purge(connection, now)
         if not tables.arrived(connection, child, place, now):
-            return WatchTold(Outcome.REFUSED, "guardian_consent", "R14")
+            purpose = self._map.policy.find(SERVICE, ARRIVAL)[1]
+            ground = "" if purpose is None else str(purpose.legal_basis)
+            return WatchTold(Outcome.REFUSED, "guardian_consent", "R14", ground)
         return WatchTold(Outcome.CHECKED_IN)
 
     def _give_code(self, connection: Connection, guardian: bytes, channel: Channel) -> WatchTold:

@@ -279,9 +279,9 @@ def _bound(place: Bureau, name: str) -> None:
     ("card", "bound", "code"),
     [
         ("hanako", True, "recognised"),
-        ("hanako", False, "unregistered"),
+        ("hanako", False, "card_not_bound"),
         ("jiro-expired", False, "expired"),
-        ("face-only", False, "unregistered"),
+        ("face-only", False, "card_not_bound"),
     ],
 )
 def test_a_reread_takes_no_pin(tmp_path: Path, card: str, bound: bool, code: str) -> None:
@@ -301,8 +301,7 @@ def test_a_card_registered_without_binding_is_not_reread(place: Bureau) -> None:
     desk = desk_for(a_card("hanako"), choices={"confirm_by": "here_before"})
     visit(place, place.flow("eligibility"), a_card("hanako"), desk_for(a_card("hanako")))
     visited = visit(place, place.flow("eligibility"), a_card("hanako"), desk)
-    assert visited.ending.code == "refused"
-    assert visited.ending.values["reason"] == "card_not_bound"
+    assert visited.ending.code == "card_not_bound"
 
 
 # Over the wire -------------------------------------------------------------------------------

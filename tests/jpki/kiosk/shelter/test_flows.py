@@ -120,10 +120,10 @@ EXPECTED = {
     "auth": {
         "": "unregistered", "hanako": "shelter_checked_in", "jiro-expired": "expired",
         "old-g1": "expired", "face-only": "pin_blocked", "blocked": "pin_blocked",
-        "android": "refused", "iphone": "refused", "copied": "refused",
+        "android": "refused", "iphone": "refused", "copied": "not_genuine",
     },
     "tap": {
-        "": "unregistered", "hanako": "shelter_checked_in", "android": "card_unreadable",
+        "": "card_not_bound", "hanako": "shelter_checked_in", "android": "card_unreadable",
         "iphone": "card_unreadable", "nextgen": "card_unreadable",
     },
     "text": {
@@ -227,7 +227,7 @@ def test_from_consent_to_a_notice(both: Both) -> None:
     assert seen.pages["watch_arrivals"]["arrival"].endswith(SCHOOL)
     assert _gate(both, "hanako", "withdraw")[0].code == "watch_withdrawn"
     refused = _gate(both, "child", "arrive", watch_proof="auth")[0]
-    assert (refused.code, refused.values["rule"]) == ("refused", "R14")
+    assert (refused.code, refused.values["rule"]) == ("guardian_consent", "R14")
 
 
 def test_a_child_has_no_sign_certificate_and_cannot_consent(both: Both) -> None:
