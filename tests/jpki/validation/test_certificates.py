@@ -379,6 +379,9 @@ def test_custom_roots_of_another_name(
     assert codes(verdict)["path"] == (Outcome.VALID, "path_good")
     assert verdict.subject["family"] == family.value
     assert verdict.environment == "custom"
+    nobody = make(family, issuer=foreign, aki_issuer=foreign, policy="1.2.392.200149.8.5.1.1.99")
+    verdict = validator(store, revocation=RevocationMode.NONE).validate(nobody)
+    assert (bad(verdict), verdict.subject["family"]) == ({"profile": "policy_unknown"}, None)
 
 
 def test_nothing_raises_and_nothing_is_shown(validator: Build, make: Make) -> None:

@@ -120,7 +120,7 @@ SINGLE = (0, 2, 0)
         (inside(behind(*SINGLE, 0)), "trailing_bytes"),  # the CertID
         (inside(behind(*SINGLE, 0, 0)), "trailing_bytes"),  # its algorithm: one NULL may be
         (inside(behind(*SINGLE, 1)), "trailing_bytes"),  # the revocation
-        (inside(responder(der.explicit(3, der.sequence()))), "wrong_tag"),
+        (inside(responder(der.explicit(3, der.octet_string(b"")))), "wrong_tag"),
         (inside(certificates(b"\x01\x01\x01")), "bad_boolean"),
         (inside(certificates(*[der.sequence()] * 9)), "too_many"),
         (inside(answers(0)), "bad_answers"),
