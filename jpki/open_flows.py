@@ -177,10 +177,10 @@ def _identity_proofing(flow: str, settings: Mapping[str, Any]) -> Flow:
 
 def _form_filling(flow: str, settings: Mapping[str, Any]) -> Flow:
     from jpki.kiosk.documents.form import FilledForm, form_pdf
-    from jpki.kiosk.flows.form_filling import Form, FormFilling
+    from jpki.kiosk.flows.form_filling import Form, FormFilling, printed_entries
 
     def printed(form: Form, values: Mapping[str, str]) -> bytes:
-        return form_pdf(FilledForm.of(form.title, _RECIPIENT, values))
+        return form_pdf(FilledForm.of(form.title, _RECIPIENT, printed_entries(values)))
 
     form = Form("転居届", ("name", "address", "birth"))
     policy = _policy(settings, "counter")

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from jpki import messages
 from jpki.card.authenticity import CvKeys
 from jpki.card.text_records import TextAttributes
+from jpki.dates import japanese_date
 from jpki.kiosk.flows.common import Place, demand_yes
 from jpki.kiosk.flows.reading import read_attributes
 from jpki.kiosk.visit import Close, Ending, FirstScreen, Line, Page, Visit
@@ -55,7 +57,7 @@ class FormFilling:
         if isinstance(read, Ending):
             return read
         values = values_of(read, self._form.items)
-        lines = tuple(Line(item, value) for item, value in values.items())
+        lines = tuple(_shown(item, value) for item, value in values.items())
         demand_yes(visit, Page("form_filled", lines))
         document = self._deliver(self._form, values)
         media_type = "" if document is None else "application/pdf"
@@ -67,3 +69,25 @@ def values_of(read: TextAttributes, items: tuple[str, ...]) -> dict[str, str]:
     sex = "" if read.sex is None else messages.text(f"value.sex.{read.sex.value}", "ja")
     every = {"name": read.name, "address": read.address, "birth": str(read.birth), "sex": sex}
     return {item: every[item] for item in items}
+
+
+def printed_entries(values: Mapping[str, str]) -> dict[str, str]:
+    """The values as a Japanese form prints them: by their labels, the day of birth by its era."""
+    return {
+        messages.text(f"kiosk.line.{item}", "ja"): _by_era(value) if item == "birth" else value
+        for item, value in values.items()
+    }
+
+
+def _shown(item: str, value: str) -> Line:
+    if item != "birth":
+        return Line(item, value)
+    return Line(item, {"ja": _by_era(value), messages.EASY: value, "en": value})
+
+
+def _by_era(day: str) -> str:
+    """``昭和55年2月17日`` for ``1980-02-17``; a day of which a part is unknown stays as it is."""
+    try:
+        return japanese_date(date.fromisoformat(day))
+    except ValueError:
+        return day
