@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -18,7 +17,6 @@ from jpki import messages
 from jpki.errors import ConfigurationError, MissingExtraError, NumberNotAllowedError
 from jpki.kiosk.flows.age_check import AgeCheck
 from jpki.kiosk.flows.face_check import FaceCheck
-from jpki.kiosk.flows.form_filling import Form, printed_entries
 from jpki.kiosk.flows.number_giving import NumberGiving
 from jpki.kiosk.screens import Confirmation, Screen, screen_object
 from jpki.kiosk.scripted import ScriptedDesk
@@ -55,38 +53,6 @@ def nothing_handed(place: Bureau) -> None:
 
 
 # What each flow hands over, and what it does not ---------------------------------------------
-
-
-def test_a_form_gets_the_items_it_has_a_place_for(place: Bureau) -> None:
-    emulated = a_card("hanako")
-    visited = visit(place, place.flow("form_filling"), emulated, desk_for(emulated))
-    assert place.handed == [{"name": "番号　花子", "birth": "1980-02-17"}]
-    assert "番号" not in repr(visited.ending)
-
-
-def test_a_form_is_printed_as_an_office_reads_it(place: Bureau) -> None:
-    """That of a demonstration: Japanese labels, the day of birth by its era."""
-    emulated = a_card("hanako")
-    flow = make_flows({**SETTINGS, "flows": ("form_filling",)})["form_filling"]
-    document = visit(place, flow, emulated, desk_for(emulated)).ending.document
-    assert document is not None
-    text = subprocess.run(
-        ["pdftotext", "-", "-"], input=document, capture_output=True, check=True
-    ).stdout.decode()  # fmt: skip
-    for words in ("転居届", "氏名", "花子", "住所", "生年月日", "昭和55年2月17日"):
-        assert words in text
-    assert not re.search("name|birth|1980", text)
-
-
-def test_what_is_unknown_of_a_birth_stays_as_it_is() -> None:
-    assert printed_entries({"birth": "1980-??-??"}) == {"生年月日": "1980-??-??"}
-    assert printed_entries({"sex": "女"}) == {"性別": "女"}
-
-
-def test_a_form_that_names_no_item_or_another_is_none() -> None:
-    for items in ((), ("number",)):
-        with pytest.raises(ValueError, match="items"):
-            Form("x", items)
 
 
 def test_the_number_is_handed_over_and_nowhere_else(
