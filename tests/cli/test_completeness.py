@@ -29,7 +29,7 @@ from jpki_apdu.errors import Coded, StatusWordError
 from jpki_cli import clicks, texts
 from jpki_cli.clicks import Group, Option
 from jpki_cli.errors import Exit, exit_for
-from jpki_cli.main import root
+from jpki_cli.root import root
 
 CATALOGUES = resources.files("jpki.messages") / "po"
 OPTIONAL = {"jpki_apdu.pcsc", "jpki.testing.plugin", "jpki_cli.__main__"}

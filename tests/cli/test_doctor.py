@@ -20,7 +20,7 @@ from jpki_apdu.connection import ReplyLimits
 from jpki_apdu.reader_memory import ReaderMemory
 from jpki_apdu.readers import ReaderState
 from jpki_cli.app import App
-from jpki_cli.main import run
+from jpki_cli.root import run
 from machines import Machine, bare, healthy
 
 READY = PcscAnswer((ReaderState("SCM SCR 3310 (21120518203155) 00 00", False),))

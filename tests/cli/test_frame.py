@@ -196,7 +196,7 @@ class _Boom:
 def _run_with(error: BaseException, *arguments: str) -> tuple[int, str, str]:
     import io
 
-    from jpki_cli.main import run
+    from jpki_cli.root import run
 
     out, err = io.StringIO(), io.StringIO()
     env = {"HOME": "/nonexistent", "LC_ALL": "C"}
@@ -285,7 +285,7 @@ def test_colour_only_on_a_terminal(cli: Cli) -> None:
 
 def test_nothing_heavy_is_imported_for_help() -> None:
     code = (
-        "import sys; from jpki_cli.main import run; run(['--help']); run(['card', '--help']);"
+        "import sys; from jpki_cli.root import run; run(['--help']); run(['card', '--help']);"
         "heavy = {'rich', 'cryptography', 'asn1crypto', 'jpki.card', 'jpki.errors', 'smartcard',"
         " 'jpki_cli.commands.card_check'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or 0)"
@@ -316,6 +316,41 @@ def test_ctrl_c_during_a_wait(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode in (0, 3, 130)  # 130: the signal came before the wait began
     assert b"Traceback" not in err
+
+
+PRESSED = """
+import os, signal, sys
+moment = sys.argv.pop(1)
+class Watch:
+    def find_spec(self, name, *rest):
+        if name == moment:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Watch())
+from jpki_cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["jpki_cli.root", "click", "jpki_cli.tree", "jpki_cli.session", "jpki_cli.commands.pin",
+     "jpki.open", "jpki.emulator"],
+)  # fmt: skip
+def test_ctrl_c_while_modules_are_loaded(moment: str) -> None:
+    """Pressed at the very moment when a module is looked for: from the first one on."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRESSED, moment, "pin", "status", "--reader", "virtual:hanako"],
+        capture_output=True, check=False, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"},
+        preexec_fn=_heeding,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (130, b""), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def _heeding() -> None:
+    """As in a terminal, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_plugged_cards_are_seen(

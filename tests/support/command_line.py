@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from jpki.testing.cards import PluggedCard
 from jpki_cli.app import App
 from jpki_cli.clicks import Group
-from jpki_cli.main import root, run
+from jpki_cli.root import root, run
 
 NOW = datetime.now(UTC)
 

@@ -15,7 +15,7 @@ _ZSH_LOADS_IT = "(( $+functions[compdef] )) || { autoload -Uz compinit && compin
 @command("completion")
 @argument("shell", metavar="|".join(SHELLS), type=OneOf(*SHELLS))
 def completion(session: Session, shell: str) -> None:
-    from jpki_cli.main import root
+    from jpki_cli.root import root
 
     known = get_completion_class(shell)
     assert known is not None

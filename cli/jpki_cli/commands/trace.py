@@ -43,7 +43,7 @@ def trace(
     from jpki.open import recorded
     from jpki_apdu.transcript import read_trace
     from jpki_cli.files import check_target
-    from jpki_cli.main import run
+    from jpki_cli.root import run
 
     job = _job(command)
     if job[:1] == ["trace"]:
