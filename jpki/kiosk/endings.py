@@ -63,6 +63,7 @@ _SERVER: Final[Mapping[str, str]] = {
     "server_down": "server_down",
     "server_nonsense": "server_down",
     "server_busy": "server_busy",
+    "server_clock": "clock",
 }
 _REASONS: Final[Mapping[str, str]] = {
     "not_in_force": "certificate_ended",

@@ -31,7 +31,7 @@ from jpki.kiosk.server.wire import (
     read_object,
     read_response,
 )
-from jpki.mapping.errors import ConflictError, KeyFileError, MapError
+from jpki.mapping.errors import ClockError, ConflictError, KeyFileError, MapError
 from jpki.mapping.store.grouped import Turn
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class _Path:
         except IssuedDocumentError as error:
             unknown = error.values.get("reason") == "not_registered"
             return _error("not_registered" if unknown else "server_fault")
+        except ClockError:
+            return _error("server_clock")
         except MapError:
             _log.warning("the map does not answer", exc_info=False)
             return _error("server_down")

@@ -25,9 +25,9 @@ class ServerHalfError(JpkiError):
 
     Codes: ``errand_unknown`` (the policy knows no such purpose), ``server_down``,
     ``server_slow``, ``server_nonsense``, ``server_refused`` (this terminal may not ask),
-    ``server_busy`` (asked too often), ``ticket_unknown`` (used up, expired or a
-    stranger's), ``server_fault``. Of a desk's queue: ``desk_revoked``, ``queue_altered``,
-    ``queue_gap``, ``queue_replayed``.
+    ``server_busy`` (asked too often), ``server_clock`` (its clock is behind its ledger),
+    ``ticket_unknown`` (used up, expired or a stranger's), ``server_fault``. Of a desk's queue:
+    ``desk_revoked``, ``queue_altered``, ``queue_gap``, ``queue_replayed``.
     """
 
     default_code = "server_down"

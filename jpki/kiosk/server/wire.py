@@ -42,6 +42,7 @@ STATUS: Final[Mapping[str, int]] = {
     "server_busy": 429,
     "server_fault": 500,
     "server_down": 503,
+    "server_clock": 503,
 }
 """HTTP status of an error's code."""
 

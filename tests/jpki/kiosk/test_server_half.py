@@ -253,6 +253,15 @@ def test_the_database_is_gone(place: Town, half: HttpServerHalf, tmp_path: Path)
     assert _code(half.present, RESIDENCE, response) == "server_down"
 
 
+def test_its_clock_is_set_back(place: Town, half: HttpServerHalf) -> None:
+    """Behind the ledger's last entry nothing is decided; an answer is for nobody then."""
+    assert present(half, place.holder).outcome is Outcome.RESOLVED
+    place.bench.clock.forward(minutes=-10)
+    challenge = half.challenge(RESIDENCE)
+    response = place.holder.answer(challenge).response
+    assert _code(half.present, RESIDENCE, response) == "server_clock"
+
+
 def test_a_server_nobody_vouches_for(url: str) -> None:
     assert _code(HttpServerHalf(url, TOKEN).challenge, RESIDENCE) == "server_down"
 
