@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="each N-th only")
     parser.add_argument("--only", default="", help="only those with this in their name")
     parser.add_argument("--slow", type=float, default=1.0, metavar="S",
-                        help="leave out tests that take longer")  # fmt: skip
+                        help="ask tests that take longer last")  # fmt: skip
     options = parser.parse_args()
     os.chdir(ROOT)
     choice = Choice(options.every, options.only, options.slow)

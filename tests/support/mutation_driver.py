@@ -46,7 +46,8 @@ ENDED = "(its process ended)"
 class Choice:
     """Of each target's mutants, each ``every``-th whose name has ``only`` in it.
 
-    ``slow``: tests that take longer (seconds) are not asked; that makes survivors more, not less.
+    ``slow``: tests that take longer (seconds) are asked last, and those that take ten times as
+    long not at all; that makes survivors more, not less.
     """
 
     every: int = 1
@@ -98,19 +99,21 @@ class Reach:
     slow: float
 
     def near(self, target: Target, mutant: Mutant) -> list[str]:
-        """Tests that run the mutant's line, and are not too slow to be asked."""
-        return self._quick(self.lines[target.module].get(mutant.line, []))
+        """Tests that run the mutant's line, and are quick."""
+        return self._within(self.slow, self.lines[target.module].get(mutant.line, []))
 
     def beside(self, target: Target, mutant: Mutant) -> list[str]:
-        """Tests of the same files that run the module, but that line only through a fixture,
-        which counts as the first one's that asks for it."""
-        near = set(self.near(target, mutant))
-        files = {name.partition("::")[0] for name in near}
+        """The others that run the line, which are slow; and tests of the same files that run the
+        module, but that line only through a fixture, which counts as the first one's that asks."""
+        all_near = set(self.lines[target.module].get(mutant.line, []))
+        files = {name.partition("::")[0] for name in all_near}
         every = {name for names in self.lines[target.module].values() for name in names}
-        return self._quick(one for one in every - near if one.partition("::")[0] in files)
+        others = [one for one in every - all_near if one.partition("::")[0] in files]
+        slow = all_near.difference(self.near(target, mutant))
+        return [*self._within(self.slow, others), *self._within(10 * self.slow, slow)]
 
-    def _quick(self, names: Iterable[str]) -> list[str]:
-        return sorted(name for name in names if self.seconds[name] <= self.slow)
+    def _within(self, seconds: float, names: Iterable[str]) -> list[str]:
+        return sorted(name for name in names if self.seconds[name] <= seconds)
 
 
 def few(names: Sequence[str], most: int = 3) -> list[str]:

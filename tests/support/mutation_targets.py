@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,46 +26,59 @@ class Target:
         return self.path.read_text(encoding="utf-8")
 
 
-def _tests(folder: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"tests/jpki/{folder}/test_{name}.py" for name in names)
+PKITS = "tests/cli/test_pkits.py"
+GENERAL = "general_path general_constraints general_policies general_search"
+# By modules (of a package) the names of their tests: few, and near, so that each mutant meets
+# those that are meant to notice it. What other tests would notice besides does not count.
+VALIDATION: Mapping[str, str] = {
+    "findings policy times": "rules",
+    "algorithms path profile": "certificates trust negative_matrix next_generation",
+    "trust": "trust certificates",
+    "validator": "validator certificates crl_store ocsp trust",
+    "crl": "crl crl_form",
+    "crl_findings crl_lists crl_store": "crl_store crl rules",
+    "known_frames": "known_frames certificates",
+    "ocsp ocsp_reader ocsp_request ocsp_store": "ocsp ocsp_form ocsp_reader",
+    "ocsp_source": "ocsp_client ocsp",
+}
+RFC5280: Mapping[str, str] = {
+    "paths": "general_search",
+    "signatures": "general_signatures general_path",
+    "constraints subject_names": "general_constraints",
+    "engine policies profile validator": GENERAL,
+    "certificate": "general_path general_damage general_constraints general_search",
+    "crl points revocation": "general_crl general_damage",
+    "ocsp": "general_ocsp",
+}
+CARD: Mapping[str, str] = {
+    "authenticity cv_certificate cv_keys ecdsa licence_check mf_chain surface_authenticity":
+        "authenticity card cv_keys ecdsa licence_records mf recognised surface_authenticity",
+}  # fmt: skip
+CARD_CHECKS = tuple(
+    f"tests/jpki/verifying/test_{name}.py"
+    for name in ("card_check", "card_check_surface", "mf_check", "nextgen")
+)
+MAPPING: Mapping[str, str] = {
+    "decision number_use permissions policy prohibitions":
+        "number_use permissions policy policy_decide policy_prohibitions policy_rules prohibitions",
+}  # fmt: skip
 
 
-RULES = _tests("validation", "rules")
-PATH = _tests("validation", "certificates", "validator", "negative_matrix", "trust",
-              "next_generation", "general_path")  # fmt: skip
-CRL = _tests("validation", "crl", "crl_form", "crl_columns", "crl_offers", "general_crl",
-             "crl_index_store", "crl_index_folder", "crl_index_refused")  # fmt: skip
-OCSP = _tests("validation", "ocsp", "ocsp_client", "ocsp_reader", "general_ocsp")
-FRAMES = _tests("validation", "known_frames", "certificates")
-GENERAL = _tests("validation", "general_constraints", "general_crl", "general_damage",
-                 "general_ocsp", "general_path", "general_policies",
-                 "general_signatures")  # fmt: skip
-CARD = (*_tests("card", "authenticity", "card", "cv_keys", "ecdsa", "licence_records", "mf",
-                "recognised", "surface_authenticity"),
-        *_tests("verifying", "card_check", "card_check_surface", "mf_check",
-                "nextgen"))  # fmt: skip
-POLICY = _tests("mapping", "number_use", "permissions", "policy", "policy_decide",
-                "policy_prohibitions", "policy_rules", "prohibitions")  # fmt: skip
+def _of(package: str, folder: str, table: Mapping[str, str], *more: str) -> Iterator[Target]:
+    """The targets of a table; ``more``: tests that all of them have besides."""
+    for modules, names in table.items():
+        tests = tuple(f"tests/jpki/{folder}/test_{name}.py" for name in names.split())
+        for module in modules.split():
+            yield Target(f"{package}.{module}", (*tests, *more))
+
+
 TARGETS = {
     target.module: target
     for target in (
-        Target("jpki.verdict", RULES),
-        *(Target(f"jpki.validation.{name}", RULES) for name in ("findings", "policy", "times")),
-        *(Target(f"jpki.validation.{name}", PATH)
-          for name in ("algorithms", "path", "profile", "trust", "validator")),
-        *(Target(f"jpki.validation.{name}", CRL)
-          for name in ("crl", "crl_findings", "crl_lists", "crl_store")),
-        *(Target(f"jpki.validation.{name}", OCSP)
-          for name in ("ocsp", "ocsp_reader", "ocsp_request", "ocsp_source", "ocsp_store")),
-        Target("jpki.validation.known_frames", FRAMES),
-        *(Target(f"jpki.validation.rfc5280.{name}", GENERAL)
-          for name in ("certificate", "constraints", "crl", "engine", "ocsp", "paths", "points",
-                       "policies", "profile", "revocation", "signatures", "subject_names",
-                       "validator")),
-        *(Target(f"jpki.card.{name}", CARD)
-          for name in ("authenticity", "cv_certificate", "cv_keys", "ecdsa", "licence_check",
-                       "mf_chain", "surface_authenticity")),
-        *(Target(f"jpki.mapping.{name}", POLICY)
-          for name in ("decision", "number_use", "permissions", "policy", "prohibitions")),
+        Target("jpki.verdict", ("tests/jpki/validation/test_rules.py",)),
+        *_of("jpki.validation", "validation", VALIDATION),
+        *_of("jpki.validation.rfc5280", "validation", RFC5280, PKITS),
+        *_of("jpki.card", "card", CARD, *CARD_CHECKS),
+        *_of("jpki.mapping", "mapping", MAPPING),
     )
-}  # fmt: skip
+}

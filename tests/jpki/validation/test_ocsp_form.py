@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from der_edit import Item, decode
+from der_edit import Item, decode, resigned
 from jpki.certificate import Family, parse_certificate
 from jpki.errors import RevocationDataError
 from jpki.synth import der
+from jpki.synth.keystore import any_stored_key
 from jpki.synth.pki import SynthPki
 from jpki.validation import TrustStore, Validator
 from jpki.validation.ocsp import MAX_SIZE, BasicAnswer, parse_ocsp
+from jpki.validation.ocsp_store import KnownResponders
 
 Make = Callable[..., bytes]
 Edit = Callable[[Item], None]
@@ -180,3 +183,64 @@ def test_who_gave_an_answer(pki: SynthPki, make: Make, answer: bytes) -> None:
         assert isinstance(found, BasicAnswer)
         assert found.names(one)
         assert not found.names(other)
+
+
+def no_change(whole: Item) -> None:
+    pass
+
+
+def extended(octets: str) -> Edit:
+    """One more extension."""
+
+    def edit(whole: Item) -> None:
+        whole.parts[0].parts[-1].parts[0].parts += decode(bytes.fromhex(octets))
+
+    return edit
+
+
+def usage(octets: str) -> Edit:
+    """Another keyUsage, or none."""
+
+    def edit(whole: Item) -> None:
+        listed = whole.parts[0].parts[-1].parts[0]
+        listed.parts = [one for one in listed.parts if one.parts[0].value.hex() != "551d0f"]
+        listed.parts += decode(bytes.fromhex(octets))
+
+    return edit
+
+
+def other_issuer(whole: Item) -> None:
+    whole.parts[0].parts[3].parts.pop()
+
+
+def weak_key(whole: Item) -> None:
+    key = any_stored_key("weak-1024").public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    whole.parts[0].parts[6] = decode(spki)[0]
+
+
+@pytest.mark.parametrize(
+    ("edit", "may"),
+    [
+        (no_change, True),
+        (other_issuer, False),
+        (weak_key, False),
+        (usage("300e0603551d0f0101ff040403020780"), True),  # digitalSignature
+        (usage("300e0603551d0f0101ff040403020106"), False),  # keyCertSign, cRLSign
+        (usage(""), True),
+        (extended("300f0603551d130101ff040530030101ff"), False),  # an authority
+        (extended("300e06038837010101ff04020500"), False),  # critical, and nobody's
+        (extended("300906038837010402" + "0500"), True),
+    ],
+)
+def test_who_may_answer_in_a_root_s_place(
+    pki: SynthPki, trust: TrustStore, make: Make, edit: Edit, may: bool
+) -> None:
+    """[RFC6960 4.2.2.2]: signed by the root, and still not everybody."""
+    asked = parse_certificate(make(Family.AUTH))
+    anchor = Validator(trust).anchor_of(asked)
+    found = parse_ocsp(pki.ocsp_response(asked.der, "good", responder="delegated"))
+    assert anchor is not None
+    assert isinstance(found, BasicAnswer)
+    changed = resigned(found.certificates[0], pki.ca_key(Family.AUTH, 3), edit)
+    assert (KnownResponders().delegate(changed, anchor) is not None) is may
