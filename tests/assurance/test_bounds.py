@@ -24,7 +24,8 @@ STEPS_AT = 1 << 15
 FIXED = 64 << 20
 """Bytes that anything may use: modules that load on first use, the allocator's own."""
 TIMES = {"xml": 24, "pdf": 64, "crl-columns": 40, "json": 60, "policy": 40,
-         "presentation": 60, "card-toml": 90, "transcript": 60}  # fmt: skip
+         "presentation": 60, "card-toml": 90, "transcript": 60, "crl": 24,
+         "replies": 60, "queue": 60, "kept-json": 90, "kept-text": 90}  # fmt: skip
 USUAL = 12
 """Bytes of memory for each byte of input."""
 STEPS = 40
