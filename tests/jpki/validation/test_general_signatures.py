@@ -83,6 +83,7 @@ def test_a_key_for_pss_signs_nothing_else(key: bytes, fits: dict[str | int, bool
         else:
             signature = LEAF.sign(DATA, padding.PKCS1v15(), SHA256)
             assert verify(PKCS1_SHA256, signature, DATA, key) is expected
+            assert not verify(PKCS1_SHA256, signature, b"other", key)
 
 
 def test_the_salt_has_the_length_that_is_said() -> None:
