@@ -7,6 +7,7 @@ its own with every logger at its lowest level; what may show a value says so by 
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import json
@@ -22,9 +23,10 @@ from jpki.card.free_area_file import parse_applications
 from jpki.card.overview import overview
 from jpki.card_map import PinKind
 from jpki.certificate import parse_certificate
-from jpki.emulator import VirtualConnection, load_card
+from jpki.emulator import VirtualConnection, load_card, populate
 from jpki.errors import PinError
 from jpki.synth import SynthPki
+from pin_jobs import commands
 from secret_card import (
     AT,
     BIRTH_KEY,
@@ -97,6 +99,8 @@ RUNS = [
     run("trace --out /dev/full --force -- pin status", exit=1),
     run("map policy explain --policy library --purpose lend --operation resolve --actor terminal-1 "
         f"--item {NUMBER} --receiver {NUMBER} --json --debug", exit=1),
+    run("pin unblock sign --json --debug"),
+    run("emulate --card FILE --vpcd 127.0.0.1:1 --debug", exit=3),
     run("reader list", exit=3),
     # jpki doctor is fed secrets of its own kind in tests/jpki/doctor/test_safe_to_post.py.
     run("reader probe"),
@@ -161,6 +165,60 @@ def test_a_certificate_in_a_file(
     assert code in (0, 5), err
     for text in (out, err, log):
         assert hits(text, marks, frozenset()) == []
+
+
+ELSEWHERE = {
+    "completion": "prints a script; nothing is read",
+    "demo": "one's own invented card alone; its output stands in the guides",
+    "doctor": "tests/jpki/doctor/test_safe_to_post.py",
+    "reader wait": "says that a card is there; opens none",
+    "kiosk serve": "tests/test_kiosk_secrets.py",
+    "kiosk half": "tests/test_kiosk_secrets.py",
+    "kiosk token": "makes a random token; nothing is read",
+    "kiosk desk": "makes random keys; nothing is read",
+}
+"""Commands that no run of these files has: who looks at them, or why there is nothing to see."""
+
+
+def test_every_command_is_run() -> None:
+    """A new command that is not among the runs, here and in the files beside, fails here."""
+    files = Path(__file__).parent.glob("test_*secrets.py")
+    calls = [
+        call.args[0]
+        for file in files
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("run", "Run") and call.args
+    ]
+    said = [ast.unparse(words).lstrip("f").strip("'\"") + " " for words in calls]
+    missing = {words for words, _ in commands() if not any(c.startswith(f"{words} ") for c in said)}
+    assert missing == set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_store_of_lists(
+    card_file: Path, marks: dict[str, list[str]], tmp_path: Path, lang: str
+) -> None:
+    """Revocation lists are lists of serials; the certificate that is asked about has one more."""
+    pki = SynthPki()
+    populate(pki)
+    (tmp_path / "lists").mkdir()
+    for number, crl in enumerate(pki.crls()):
+        (tmp_path / "lists" / f"{number}.crl").write_bytes(crl)
+    made = run("cert export sign --format der --out sign.der", PINS["sign"])
+    assert run_one(made, card_file, tmp_path, lang)[0] == 0
+    kept = base64.b64encode((tmp_path / "sign.der").read_bytes()).decode("ascii")
+    (tmp_path / "kept.ndjson").write_text(json.dumps({"key": "one", "certificate": kept}) + "\n")
+    for one in (
+        run(f"crl index lists --store store {TRUST} --debug"),
+        run("crl info --store store --json --debug"),
+        run(f"crl check sign.der --store store {TRUST} --debug"),
+        run(f"crl watch kept.ndjson --store store --out next.ndjson {TRUST} --json --debug"),
+        run("crl watch sign.der --store store --debug", exit=1),
+    ):
+        code, out, err, log = run_one(one, card_file, tmp_path, lang)
+        assert code == one.exit, (one.command, err)
+        for text in (out, err, log):
+            assert hits(text, marks, frozenset()) == [], one.command
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

@@ -11,7 +11,7 @@ import pytest
 
 from command_line import Cli, Stream
 from jpki.testing.cards import PluggedCard
-from jpki_cli import main, texts
+from jpki_cli import root, texts
 from jpki_cli.app import App
 from jpki_cli.progress import SILENCE, Progress
 
@@ -100,7 +100,7 @@ def test_every_command_is_watched(lang: str) -> None:
         raise KeyboardInterrupt
 
     app = App(out, terminal, {"LC_ALL": "C.UTF-8"}, host=host)
-    assert main.run(["doctor", "--lang", lang], app) == 130
+    assert root.run(["doctor", "--lang", lang], app) == 130
     texts.speak(lang)
     assert terminal.text.startswith(texts.t("cli.step.working"))
 

@@ -110,8 +110,8 @@ def hits(text: str, marks: dict[str, list[str]], shows: frozenset[str]) -> list[
 def run_one(one: Run, card_file: Path, folder: Path, lang: str) -> tuple[int, str, str, str]:
     log = folder / "log"
     command = one.command.replace("REGISTRY", str(card_file.with_name("registry.toml")))
-    words = [*command.split(), "--lang", lang]
-    if words[:2] != ["reader", "list"]:
+    words = [*command.replace("FILE", str(card_file)).split(), "--lang", lang]
+    if words[:2] != ["reader", "list"] and words[0] != "emulate":
         words += ["--reader", f"virtual:{card_file}"]
         words += (
             ["--at", "2026-11-21T09:00:00Z"] if words[1] == "check" and words[0] == "card" else []
