@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,7 +66,10 @@ def _settled() -> tuple[int, int, int]:
 
 
 @pytest.mark.timeout(max(120, SESSIONS * 10))
-def test_sessions_in_a_row(others: set[int], bed: Bed) -> None:
+def test_sessions_in_a_row(
+    others: set[int], bed: Bed, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("cases", SESSIONS)
     for fault in FAULTS[:WARM]:
         fault(bed)
     before, size = _settled(), resident(os.getpid())
