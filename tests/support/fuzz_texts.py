@@ -35,7 +35,13 @@ def card_file(data: bytes) -> None:
 
 def presentation(data: bytes) -> None:
     """A challenge, its answer, and the map's presentation."""
-    calls((parse_challenge, parse_response, parse_evidence), data)
+    calls((_signed_text, parse_response, parse_evidence), data)
+
+
+def _signed_text(data: bytes) -> None:
+    """The text of a challenge is the same whenever it is asked for."""
+    challenge = parse_challenge(data)
+    assert challenge.signed_text() == challenge.signed_text()
 
 
 def small_json(data: bytes) -> None:
