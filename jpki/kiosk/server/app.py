@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jpki.errors import IssuedDocumentError, JpkiError
 from jpki.kiosk.server.arrivals import Arrivals
+from jpki.kiosk.server.bodies import Bodies, TooLongError
 from jpki.kiosk.server.half import PromptHalf, ServerHalfError
 from jpki.kiosk.server.terminals import Terminals
 from jpki.kiosk.server.turns import in_its_turn
@@ -36,7 +37,7 @@ from jpki.mapping.store.grouped import Turn
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 BODY_TIME: Final = 10.0  # seconds for a request's body
@@ -72,11 +73,16 @@ def server_app(
         CHALLENGE: partial(_challenge_at_hand, half_of),
         PRESENT: partial(_present_begun, half_of, Arrivals()),
     }
-    routes = [
-        Route(path, _Path(work, prompt.get(path), terminals), methods=["POST"])
-        for path, work in works.items()
-    ]
-    return Starlette(routes=routes)
+    paths = {path: _Path(work, prompt.get(path), terminals) for path, work in works.items()}
+
+    class Straight(Starlette):
+        """What is asked as it should be goes straight to its path."""
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            path = paths.get(scope["path"]) if scope.get("method") == "POST" else None
+            await (super().__call__ if path is None else path)(scope, receive, send)
+
+    return Straight(routes=[Route(path, each, methods=["POST"]) for path, each in paths.items()])
 
 
 class Reply(NamedTuple):
@@ -113,6 +119,7 @@ class _Path:
         self._work = work
         self._prompt = prompt
         self._terminals = terminals
+        self._bodies = Bodies(MAX_REQUEST, BODY_TIME)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -129,7 +136,7 @@ class _Path:
         """One request: who, how often, how large; then the work, in a thread if it may wait."""
         try:
             name = _terminal(scope["headers"], self._terminals)
-            raw = await _object(receive)
+            raw = await self._object(receive)
             answered = None if self._prompt is None else await self._prompt(name, raw)
             if answered is not None:
                 return answered
@@ -149,6 +156,18 @@ class _Path:
             _log.error("a request failed: %s", error.code)
             return _error("server_fault")
 
+    async def _object(self, receive: Receive) -> dict[str, Any]:
+        """The JSON object sent, small and in time.
+
+        Raises ServerHalfError, ConnectionAbortedError where whoever sent it is gone.
+        """
+        try:
+            return read_object(await self._bodies.read(receive))
+        except TooLongError:
+            raise ServerHalfError("request_too_large") from None
+        except (TimeoutError, ServerHalfError):
+            raise RequestMalformedError(member="body") from None
+
 
 def _terminal(headers: Iterable[tuple[bytes, bytes]], terminals: Terminals) -> str:
     """Who asks. Raises ServerHalfError."""
@@ -165,36 +184,6 @@ def _terminal(headers: Iterable[tuple[bytes, bytes]], terminals: Terminals) -> s
     if not terminals.admit(terminal):
         raise ServerHalfError("server_busy")
     return terminal
-
-
-async def _object(receive: Receive) -> dict[str, Any]:
-    """The JSON object sent, small and in time.
-
-    Raises ServerHalfError, ConnectionAbortedError where whoever sent it is gone.
-    """
-    try:
-        async with asyncio.timeout(BODY_TIME):
-            data, more = _part(await receive())
-            while more:
-                part, more = _part(await receive())
-                data += part
-                if len(data) > MAX_REQUEST:
-                    break
-    except TimeoutError:
-        raise RequestMalformedError(member="body") from None
-    if len(data) > MAX_REQUEST:
-        raise ServerHalfError("request_too_large")
-    try:
-        return read_object(data)
-    except ServerHalfError:
-        raise RequestMalformedError(member="body") from None
-
-
-def _part(message: Message) -> tuple[bytes, bool]:
-    """A part of the body, and whether there is more. Raises ConnectionAbortedError."""
-    if message["type"] == "http.disconnect":
-        raise ConnectionAbortedError
-    return message.get("body", b""), message.get("more_body", False)
 
 
 async def _challenge_at_hand(half_of: HalfOf, terminal: str, raw: dict[str, Any]) -> Reply | None:
