@@ -71,6 +71,7 @@ def screens(kiosk: Kiosk, browser: Browser) -> Iterator[str]:
     browser.screen("refused")
     yield "refused"
     kiosk.order("insert", "hanako")
+    browser.one("[data-option='konbini']")
     kiosk.order("also", "child")
     browser.screen("failed")
     yield "two"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 
 from jpki import messages
 from jpki.open_flows import FLOWS
@@ -117,9 +118,12 @@ def test_only_a_keyboard(kiosk: Kiosk, browser: Browser) -> None:
     put_down(kiosk, browser)
     browser.one("[data-option='residence']")
 
+    def press(key: str) -> None:  # of whatever has the focus, also while the screen is drawn
+        ActionChains(browser.driver).send_keys(key).perform()
+
     def tab_to(selector: str) -> None:
         for _ in range(40):
-            browser.driver.switch_to.active_element.send_keys("\ue004")
+            press("\ue004")
             if browser.script("return document.activeElement.matches(arguments[0])", selector):
                 width = "return getComputedStyle(document.activeElement).outlineWidth"
                 assert browser.script(width) == "5px"
@@ -127,15 +131,16 @@ def test_only_a_keyboard(kiosk: Kiosk, browser: Browser) -> None:
         raise AssertionError(f"{selector} is not reached")
 
     tab_to("[data-option='residence']")
-    browser.driver.switch_to.active_element.send_keys("\ue007")
+    press("\ue007")
     browser.screen("pin")
     for digit in "1234":
         browser.one("body").send_keys(digit)
     tab_to("#send")
-    browser.driver.switch_to.active_element.send_keys("\ue007")
+    press("\ue007")
     browser.screen("confirm")
     tab_to(".row .strong")
-    browser.driver.switch_to.active_element.send_keys("\ue007")
+    press("\ue007")
+    browser.one("#document")
     tab_to("#document")
 
 

@@ -14,7 +14,7 @@ from pcsc_client import Client
 
 # Out and in again takes two polls of pcscd, 0.4 s each, which nothing can hurry.
 # `make assure` sets 1000. Not named JPKI_…: the tests clear those.
-INSERTIONS = int(os.environ.get("WATCHER_INSERTIONS", "35"))
+INSERTIONS = int(os.environ.get("WATCHER_INSERTIONS", "20"))
 WARM_UP = 5
 GROWTH_KB = 2048
 

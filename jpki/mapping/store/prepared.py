@@ -103,7 +103,6 @@ def _cursor(connection: Connection, text: str, given: Any) -> Iterator[Any]:
         lost = connection.dialect.is_disconnect(exc, connection.connection, cursor)
         if lost:
             connection.invalidate(exc)
-            connection.engine.dispose()  # the others of the pool are of that server, too
         raise DBAPIError.instance(
             text, None, exc, driver.Error, hide_parameters=True, connection_invalidated=lost,
             dialect=connection.dialect,

@@ -16,6 +16,7 @@ from jpki.mapping.store.engine import READ_ONLY, by_cause, open_engine
 from jpki.mapping.store.schema import META
 
 PARTITIONS: Final = 8
+_POOLED: Final = 5  # connections that an engine keeps for the next one, as SQLAlchemy has it
 _T = TypeVar("_T")
 
 
@@ -119,10 +120,10 @@ class Store:
     def change(self, work: Callable[[Connection], _T]) -> _T:
         """Do ``work`` in one transaction: all of it is kept, or nothing.
 
-        A pooled connection that turns out dead before the commit is replaced once (a
+        Pooled connections that turn out dead before the commit are replaced, each once (a
         database that was restarted); an error in the commit itself is raised.
         """
-        for attempt in (1, 2):
+        for attempt in range(1, _POOLED + 2):
             committing = False
             try:
                 with by_cause(), self.engine.connect() as connection:
@@ -132,7 +133,7 @@ class Store:
                     transaction.commit()
                     return done
             except StoreDownError as exc:
-                if attempt == 2 or committing or exc.values.get("reason") != "lost":
+                if attempt > _POOLED or committing or exc.values.get("reason") != "lost":
                     raise
         raise AssertionError("unreachable")
 
