@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
+    from starlette.types import Receive
 
 REQUEST_TIME: Final = 10.0  # seconds for a request's head, and as many for its body
 TURN: Final = 0.001  # seconds
@@ -118,17 +119,27 @@ def taking_turns() -> Iterator[None]:
 
 async def read_body(request: Request, most: int) -> bytearray:
     """A request's body. Raises TooLargeError, TimeoutError (too slow, or given up)."""
-    from starlette.requests import ClientDisconnect
-
-    data = bytearray()
     try:
         async with asyncio.timeout(REQUEST_TIME):
-            async for part in request.stream():
-                data += part
-                if len(data) > most:
-                    raise TooLargeError
-    except ClientDisconnect:
+            return await whole_body(request.receive, most)
+    except ConnectionAbortedError:
         raise TimeoutError from None
+
+
+async def whole_body(receive: Receive, most: int) -> bytearray:
+    """A body, to be wiped by who finds a PIN in it.
+
+    Raises TooLargeError, ConnectionAbortedError (given up).
+    """
+    data, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError
+        data += message.get("body", b"")
+        if len(data) > most:
+            raise TooLargeError
+        more = message.get("more_body", False)
     return data
 
 

@@ -225,7 +225,10 @@ class PrivatePcscd:
         the hands of whoever has opened it by then [PCSC src/eventhandler.c], [obs vpcd bed].
         """
         until = time.monotonic() + _LET_GO
-        with contextlib.suppress(OSError), PcscdState(self.socket_path, self.timeout) as state:
+        with (
+            contextlib.suppress(OSError),
+            contextlib.closing(PcscdState(self.socket_path, self.timeout)) as state,
+        ):
             while state.in_use(READERS[slot]) and time.monotonic() < until:
                 time.sleep(_POLL)
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import socket
 import struct
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 _READERS_STATE = struct.pack("=II", 0, 0x12)  # length of what follows, command
 _READERS = 16
@@ -19,7 +17,7 @@ _READER = struct.Struct("=128sIIi33s3xII")  # name, events, state, handles, ATR,
 
 
 class PcscdState:
-    """One client's connection. Use it as a context manager. Every call may raise OSError."""
+    """One client's connection, to be closed. Every call may raise OSError."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -46,14 +44,3 @@ class PcscdState:
         """Hang up."""
         self._answers.close()
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

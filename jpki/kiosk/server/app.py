@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jpki.errors import IssuedDocumentError, JpkiError
 from jpki.kiosk.server.arrivals import Arrivals
-from jpki.kiosk.server.bodies import Bodies, TooLongError
+from jpki.kiosk.server.bodies import Bodies
 from jpki.kiosk.server.half import PromptHalf, ServerHalfError
 from jpki.kiosk.server.terminals import Terminals
 from jpki.kiosk.server.turns import in_its_turn
@@ -32,6 +32,7 @@ from jpki.kiosk.server.wire import (
     read_object,
     read_response,
 )
+from jpki.kiosk.serving import REQUEST_TIME, TooLargeError
 from jpki.mapping.errors import ClockError, ConflictError, KeyFileError, MapError
 from jpki.mapping.store.grouped import Turn
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
-BODY_TIME: Final = 10.0  # seconds for a request's body
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 # Starlette's own pool costs as much again as a request; whoever waits for the disk waits here.
@@ -119,7 +119,7 @@ class _Path:
         self._work = work
         self._prompt = prompt
         self._terminals = terminals
-        self._bodies = Bodies(MAX_REQUEST, BODY_TIME)
+        self._bodies = Bodies(MAX_REQUEST, REQUEST_TIME)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -162,8 +162,8 @@ class _Path:
         Raises ServerHalfError, ConnectionAbortedError where whoever sent it is gone.
         """
         try:
-            return read_object(await self._bodies.read(receive))
-        except TooLongError:
+            return read_object(bytes(await self._bodies.read(receive)))
+        except TooLargeError:
             raise ServerHalfError("request_too_large") from None
         except (TimeoutError, ServerHalfError):
             raise RequestMalformedError(member="body") from None

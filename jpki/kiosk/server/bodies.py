@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from jpki.kiosk.serving import whole_body
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
 
 LOOK: Final = 1.0  # seconds from one look for those that take too long to the next
-
-
-class TooLongError(Exception):
-    """A body is larger than it may be."""
 
 
 class Bodies:
@@ -26,16 +26,13 @@ class Bodies:
         self._since: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
 
-    async def read(self, receive: Callable[[], Awaitable[Any]]) -> bytes:
-        """One body. Raises TooLongError, TimeoutError, ConnectionAbortedError (the client)."""
+    async def read(self, receive: Receive) -> bytearray:
+        """One body. Raises TooLargeError, TimeoutError, ConnectionAbortedError (the client)."""
         task = asyncio.current_task()
         assert task is not None
         self._begin(task)
         try:
-            data, more = _part(await receive())
-            while more and len(data) <= self._most:
-                part, more = _part(await receive())
-                data += part
+            return await whole_body(receive, self._most)
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
@@ -44,9 +41,6 @@ class Bodies:
         finally:
             self._since.pop(task, None)
             self._late.discard(task)
-        if len(data) > self._most:
-            raise TooLongError
-        return data
 
     def _begin(self, task: asyncio.Task[Any]) -> None:
         loop = asyncio.get_running_loop()
@@ -69,10 +63,3 @@ class Bodies:
         self._looking = bool(self._since)
         if self._looking:
             loop.call_later(LOOK, self._look, loop)
-
-
-def _part(message: Any) -> tuple[bytes, bool]:
-    """A part of a body, and whether there is more. Raises ConnectionAbortedError."""
-    if message["type"] == "http.disconnect":
-        raise ConnectionAbortedError
-    return message.get("body", b""), message.get("more_body", False)

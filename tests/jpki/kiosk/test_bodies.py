@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jpki.kiosk.server import bodies
-from jpki.kiosk.server.bodies import Bodies, TooLongError
+from jpki.kiosk.server.bodies import Bodies
+from jpki.kiosk.serving import TooLargeError
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 GONE = {"type": "http.disconnect"}
@@ -52,7 +53,7 @@ def test_whole() -> None:
     [[_part(b"01234567890", more=False)], [_part(b"0123456789"), _part(b"0"), _part(b"never")]],
 )
 def test_too_long(parts: list[dict[str, Any]]) -> None:
-    with pytest.raises(TooLongError):
+    with pytest.raises(TooLargeError):
         asyncio.run(Bodies(10, 60).read(_sent(parts)))
 
 
