@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import assurance
 import mutants
 import mutation
 import mutation_targets
@@ -80,6 +81,13 @@ def test_survivors_are_mutants_and_have_a_reason() -> None:
         source = mutation_targets.TARGETS[module].source
         assert name in {one.name for one in mutants.mutants(source)}, (module, name)
         assert len(reason) > 20
+
+
+def test_each_module_is_in_one_promise() -> None:
+    promises = assurance.read_list(assurance.LIST.read_text(encoding="utf-8"))
+    wanted = [one.full["MUTANTS_OF"].split() for one in promises if "MUTANTS_OF" in one.full]
+    for name in mutation_targets.TARGETS:
+        assert sum(name.startswith(tuple(parts)) for parts in wanted) == 1, name
 
 
 @pytest.mark.assure

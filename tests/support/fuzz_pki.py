@@ -151,20 +151,34 @@ def parts(data: bytes) -> None:
 
 def general(data: bytes) -> None:
     """The general profile: as a certificate; then as all that helps to judge another one."""
-    options = GeneralOptions(at=AT, revocation=RevocationMode.NONE)
-    verdict = _general_roots(options).validate(data)
+    verdict = _general_alone().validate(data)
     if verdict.outcome is Outcome.VALID and not any(tbs in data for tbs in known()):
         raise FindingError("an altered certificate is valid")
     beside = GeneralOptions(at=AT, chain=(data,), crls=(data,), ocsp=(data,))
-    _general_roots(beside).validate(read()[0].der)
+    judged, root = _judged()
+    GeneralValidator([root.der], beside, environment=Environment.TEST).validate(judged.der)
     for check in (load_key, read_algorithm, lambda raw: verify(raw, b"", b"", raw)):
         with contextlib.suppress(UnsupportedSignatureError):
             check(data)
 
 
-def _general_roots(options: GeneralOptions) -> GeneralValidator:
+@functools.cache
+def _general_alone() -> GeneralValidator:
+    """Trusts every root and has nothing else at hand."""
     ders = [anchor.certificate.der for anchor in anchors()]
+    options = GeneralOptions(at=AT, revocation=RevocationMode.NONE)
     return GeneralValidator(ders, options, environment=Environment.TEST)
+
+
+@functools.cache
+def _judged() -> tuple[Certificate, Certificate]:
+    """A certificate of a person, and the root that issued it."""
+    roots = {anchor.certificate.subject: anchor.certificate for anchor in anchors()}
+    for certificate in read():
+        root = roots.get(certificate.issuer)
+        if root is not None and root.der != certificate.der:
+            return certificate, root
+    raise FindingError("no certificate of the corpus was issued by a root")
 
 
 def certificate_files(data: bytes) -> None:

@@ -3,7 +3,8 @@
 
 A mutant that the tests do not notice survives; `tests/assurance/survivors.toml` says of each
 survivor why it is no false yes. ``python tests/support/mutation.py [--list] [--every N]
-[--only TEXT] [--slow S] TARGET…`` runs them; TARGET is a module, or the beginning of several names.
+[--only TEXT] [--slow S] [--known] TARGET…`` runs them; TARGET is a module, or the beginning of
+several names. Which test noticed which mutant is kept in ``build``: the next run asks it first.
 How they are run: ``mutation_driver``; which there are: ``mutants``, ``mutation_targets``.
 """
 
@@ -15,7 +16,7 @@ import os
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -26,6 +27,7 @@ from mutation_driver import Choice, Driver
 from mutation_targets import ROOT, TARGETS, Target
 
 SURVIVORS = ROOT / "tests" / "assurance" / "survivors.toml"
+NOTICED = ROOT / "build" / "mutants.json"
 
 
 @dataclass
@@ -36,8 +38,15 @@ class Found:
     left: list[str] = field(default_factory=list)
 
 
-def run(targets: Sequence[Target], choice: Choice | None = None) -> dict[str, Found]:
-    """What came of the targets' mutants, by module. Raises RuntimeError."""
+def run(
+    targets: Sequence[Target],
+    choice: Choice | None = None,
+    keep: Callable[[str, dict[str, str]], None] | None = None,
+) -> dict[str, Found]:
+    """What came of the targets' mutants, by module. Raises RuntimeError.
+
+    ``keep`` is told of each module which test noticed which mutant.
+    """
     found: dict[str, Found] = {}
     for tests, group in groupby(targets, lambda target: target.tests):
         with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
@@ -52,7 +61,24 @@ def run(targets: Sequence[Target], choice: Choice | None = None) -> dict[str, Fo
             told = json.load(report)
         for module, one in told["found"].items():
             found[module] = Found(one["count"], [left["name"] for left in one["left"]])
+            if keep is not None:
+                keep(module, one["noticed"])
     return found
+
+
+def noticed_before() -> dict[str, dict[str, str]]:
+    """By module and mutant: the test that noticed it when it last ran here."""
+    if not NOTICED.exists():
+        return {}
+    told: dict[str, dict[str, str]] = json.loads(NOTICED.read_text(encoding="utf-8"))
+    return told
+
+
+def _keep(module: str, noticed: dict[str, str]) -> None:
+    every = noticed_before()
+    every.setdefault(module, {}).update(noticed)
+    NOTICED.parent.mkdir(exist_ok=True)
+    NOTICED.write_text(json.dumps(every, indent=1), encoding="utf-8")
 
 
 def known_survivors() -> dict[tuple[str, str], str]:
@@ -69,15 +95,19 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only those with this in their name")
     parser.add_argument("--slow", type=float, default=1.0, metavar="S",
                         help="ask tests that take longer last")  # fmt: skip
+    parser.add_argument("--known", action="store_true", help="run known survivors, too")
     options = parser.parse_args()
     os.chdir(ROOT)
-    choice = Choice(options.every, options.only, options.slow)
+    without: dict[str, set[str]] = {}
+    for module, name in () if options.known else known_survivors():
+        without.setdefault(module, set()).add(name)
+    choice = Choice(options.every, options.only, options.slow, without, noticed_before())
     wanted = tuple(options.targets) or ("",)
     targets = [target for name, target in TARGETS.items() if name.startswith(wanted)]
     if options.list:
         found = {target.module: Found(len(choice.of(target))) for target in targets}
     else:
-        found = run(targets, choice)
+        found = run(targets, choice, _keep)
     unlisted = _said(found)
     total = sum(one.count for one in found.values())
     print(f"{total} mutants; {unlisted} survivors that the list does not have")

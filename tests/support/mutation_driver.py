@@ -21,8 +21,8 @@ import resource
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -47,15 +47,20 @@ class Choice:
     """Of each target's mutants, each ``every``-th whose name has ``only`` in it.
 
     ``slow``: tests that take longer (seconds) are asked last, and those that take ten times as
-    long not at all; that makes survivors more, not less.
+    long not at all; that makes survivors more, not less. ``without``: those that are known to
+    survive, by module. ``asked``: who noticed which the last time, by module, to be asked first.
     """
 
     every: int = 1
     only: str = ""
     slow: float = 1.0
+    without: Mapping[str, Set[str]] = field(default_factory=dict)
+    asked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of(self, target: Target) -> list[Mutant]:
-        return [one for one in mutants(target.source) if self.only in one.name][:: self.every]
+        known = self.without.get(target.module, frozenset())
+        every = [one for one in mutants(target.source) if self.only in one.name][:: self.every]
+        return [one for one in every if one.name not in known]
 
 
 def functions_of(target: Target) -> list[FunctionType]:
@@ -167,7 +172,7 @@ class Driver:
             self._say(f"  not asked, since it cannot run twice: {name}")
             reach.seconds[name] = float("inf")
         found = {target.module: self._tried(session, target, reach) for target in self.targets}
-        noticing = {name for one in found.values() for name in one.pop("noticing")}
+        noticing = {name for one in found.values() for name in one["noticed"].values()}
         asked = [one for one in session.items if one.nodeid in noticing]
         return {
             "failed": [one.nodeid for one in asked if not _passes(session, one)],
@@ -177,14 +182,16 @@ class Driver:
     def _tried(self, session: pytest.Session, target: Target, reach: Reach) -> dict[str, Any]:
         left: list[dict[str, Any]] = []
         last: list[str] = []
-        noticing: set[str] = set()
+        noticed: dict[str, str] = {}
         functions, chosen = self.functions[target.module], self.choice.of(target)
+        before = self.choice.asked.get(target.module, {})
         for one in chosen:
             near, beside = reach.near(target, one), reach.beside(target, one)
+            known = [name for name in (before.get(one.name),) if name in {*near, *beside}]
             first = [name for name in last[:LAST] if name in near]
             asked: set[str] = set()
             by = ""
-            for stage in (first, few(near), near, beside):
+            for stage in (known, first, few(near), near, beside):
                 by = _noticed(session, functions, target, one, [*{*stage} - asked], reach)
                 asked.update(stage)
                 if by:
@@ -193,10 +200,10 @@ class Driver:
                 left.append({"name": one.name, "tests": near + beside})
                 self._say(f"  survives at first: {one.name}")
             elif by != ENDED:
-                noticing.add(by)
+                noticed[one.name] = by
                 last = [by, *(name for name in last if name != by)]
         self._say(f"{target.module}: {len(chosen)} ran")
-        return {"count": len(chosen), "left": left, "noticing": sorted(noticing)}
+        return {"count": len(chosen), "left": left, "noticed": noticed}
 
     def _say(self, line: str) -> None:
         os.write(self.terminal, f"{line}\n".encode())

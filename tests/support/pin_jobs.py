@@ -148,13 +148,15 @@ class Attempt:
 @dataclass
 class Outcome:
     """What came of it: the answer, and counters before and after; ``presented``: commands with
-    a PIN that reached the card (count); ``entered``: entries of the person (count)."""
+    a PIN that reached the card (count); ``entered``: entries of the person (count);
+    ``carried_out``: commands that the card carried out (count)."""
 
     result: Result
     before: dict[str, int]
     after: dict[str, int]
     presented: int
     entered: int
+    carried_out: int
 
     def spent(self, key: str) -> int:
         return max(self.before[key] - self.after[key], 0)
@@ -213,6 +215,7 @@ class PinBench:
         card = self.plugged.card
         card.faults = [attempt.fault] if attempt.fault else []
         before, asked, presented = dict(card.tries()), len(self.cli.questions), self.seen.presented
+        executed = card.apdus
         entries = [*attempt.entries, *([attempt.new] if attempt.job.asks_new else [])]
         typed = [*entries, attempt.new, *["0000"] * 5] if attempt.typed else None
         text = attempt.job.words.replace("FOLDER", str(self.folder))
@@ -226,7 +229,10 @@ class PinBench:
         finally:
             card.faults = []
         entered = len(self.cli.questions) - asked if attempt.typed else len(entries)
-        return Outcome(result, before, dict(card.tries()), self.seen.presented - presented, entered)
+        return Outcome(
+            result, before, dict(card.tries()), self.seen.presented - presented, entered,
+            card.apdus - executed,
+        )  # fmt: skip
 
     def _command(
         self, job: PinJob, words: list[str], pins: list[str] | None, typed: list[str] | None
