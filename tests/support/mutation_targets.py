@@ -48,7 +48,7 @@ RFC5280: Mapping[str, str] = {
     "engine policies profile validator": GENERAL,
     "certificate": "general_path general_damage general_constraints general_search",
     "crl points revocation": "general_crl general_damage",
-    "ocsp": "general_ocsp",
+    "ocsp": "general_ocsp general_responders",
 }
 CARD: Mapping[str, str] = {
     "authenticity cv_certificate cv_keys ecdsa licence_check mf_chain surface_authenticity":
