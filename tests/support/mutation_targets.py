@@ -38,7 +38,8 @@ VALIDATION: Mapping[str, str] = {
     "crl": "crl crl_form",
     "crl_findings crl_lists crl_store": "crl_store crl rules",
     "known_frames": "known_frames certificates",
-    "ocsp ocsp_reader ocsp_request ocsp_store": "ocsp ocsp_form ocsp_reader",
+    "ocsp ocsp_reader ocsp_store": "ocsp ocsp_form ocsp_reader",
+    "ocsp_request": "ocsp_request",
     "ocsp_source": "ocsp_client ocsp",
 }
 RFC5280: Mapping[str, str] = {

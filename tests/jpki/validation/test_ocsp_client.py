@@ -8,17 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509 import OCSPNonce, load_der_x509_certificate
-from cryptography.x509.ocsp import OCSPRequestBuilder
 
-from der_edit import decode
 from jpki.certificate import Family, parse_certificate
 from jpki.errors import ConfigurationError
 from jpki.synth.keystore import stored_key
@@ -32,9 +27,8 @@ from jpki.validation import (
     Preference,
     TrustStore,
     Validator,
-    build_ocsp_request,
 )
-from jpki.validation.ocsp_request import OcspQuestion, encode_request, load_signer, question_about
+from jpki.validation.ocsp_request import OcspQuestion, load_signer, question_about
 from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
 from jpki.verdict import Outcome
 
@@ -296,40 +290,9 @@ def test_threads_share_a_client(
     assert found == [Outcome.VALID] * 64
 
 
-@pytest.mark.parametrize("nonce", [None, bytes(range(32))])
-def test_requests_are_those_of_cryptography(
-    trust: TrustStore, certificate: bytes, nonce: bytes | None
-) -> None:
-    read = parse_certificate(certificate)
-    anchor = Validator(trust).anchor_of(read)
-    assert anchor is not None
-    builder = OCSPRequestBuilder().add_certificate(
-        load_der_x509_certificate(certificate),
-        load_der_x509_certificate(anchor.certificate.der),
-        hashes.SHA1(),
-    )
-    if nonce is not None:
-        builder = builder.add_extension(OCSPNonce(nonce), critical=False)
-    assert build_ocsp_request(read, anchor, nonce) == builder.build().public_bytes(Encoding.DER)
-
-
 def _signer_files(pki: SynthPki) -> tuple[bytes, bytes]:
     key = stored_key("ocsp-auth-3").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return key, responder_certificate(pki.authority(Family.AUTH, 3), pki.at)
-
-
-def test_a_signed_request(pki: SynthPki, question: OcspQuestion) -> None:
-    key, own = _signer_files(pki)
-    request = encode_request(question, b"\x01" * 16, load_signer(key, (own,)))
-    tbs, signature = decode(request)[0].parts
-    algorithm, bits, enclosed = signature.parts[0].parts
-    stored_key("ocsp-auth-3").public_key().verify(
-        bits.value[1:], tbs.encode(), padding.PKCS1v15(), hashes.SHA256()
-    )
-    name = load_der_x509_certificate(own).subject.public_bytes()
-    assert tbs.parts[0].parts[0].parts[0].encode() == name
-    assert enclosed.parts[0].parts[0].encode() == own
-    assert algorithm.parts[0].value.hex() == "2a864886f70d01010b"
 
 
 def test_a_signed_request_is_answered(
@@ -338,16 +301,6 @@ def test_a_signed_request_is_answered(
     key, own = _signer_files(pki)
     client = OcspClient(server.url, signer=load_signer(key, (own,)))
     assert said(validator(ocsp_client=client), certificate)[0] is Outcome.VALID
-
-
-def test_a_key_of_somebody_else_signs_nothing(pki: SynthPki) -> None:
-    _, own = _signer_files(pki)
-    other = stored_key("ocsp-sign-3").private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    for key in (other, b"no key"):
-        with pytest.raises(ConfigurationError):
-            load_signer(key, (own,))
 
 
 @pytest.mark.parametrize(
