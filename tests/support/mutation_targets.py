@@ -48,7 +48,8 @@ RFC5280: Mapping[str, str] = {
     "constraints subject_names": "general_constraints",
     "engine policies profile validator": GENERAL,
     "certificate": "general_path general_damage general_constraints general_search",
-    "crl points revocation": "general_crl general_damage",
+    "crl revocation": "general_crl general_damage",
+    "points": "general_points general_crl general_damage",
     "ocsp": "general_ocsp general_responders",
 }
 CARD: Mapping[str, str] = {
