@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from der_edit import Item, decode, resigned_answer
 from jpki.certificate import Certificate, Family, parse_certificate
 from jpki.errors import RevocationDataError
+from jpki.synth.keystore import stored_key
 from jpki.synth.pki import SynthPki
-from jpki.validation import TrustStore, Validator
+from jpki.validation import TrustStore, Validator, ocsp_reader
 from jpki.validation.ocsp import BasicAnswer, parse_ocsp
 from jpki.validation.ocsp_reader import OcspReader, _Form
 from jpki.validation.ocsp_store import KnownResponders, OcspStore
@@ -22,6 +24,8 @@ from jpki.verdict import Outcome
 Make = Callable[..., bytes]
 Build = Callable[..., Validator]
 NONCES = [None, b"\x05" * 16]
+# Extensions: one, not critical, that nobody knows.
+PLAIN = bytes.fromhex("300b300906038837010402" + "0500")
 
 
 def carefully(data: bytes) -> BasicAnswer | str:
@@ -40,24 +44,29 @@ def again(reader: OcspReader, data: bytes) -> BasicAnswer | str:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each time a known form was tried, whether it fitted."""
-    tried: list[bool] = []
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a reader did: read carefully, tried a form that fits, or one that does not."""
+    done: list[str] = []
     read = _Form.read
 
     def noted(form: _Form, data: bytes) -> BasicAnswer | None:
         found = read(form, data)
-        tried.append(found is not None)
+        done.append("other form" if found is None else "form fits")
         return found
 
+    def slowly(data: bytes) -> BasicAnswer | str:
+        done.append("carefully")
+        return parse_ocsp(data)
+
     monkeypatch.setattr(_Form, "read", noted)
-    return tried
+    monkeypatch.setattr(ocsp_reader, "parse_ocsp", slowly)
+    return done
 
 
 @pytest.mark.parametrize("nonce", NONCES)
 @pytest.mark.parametrize("responder", ["delegated", "ca"])
 def test_what_differs_is_read(
-    pki: SynthPki, make: Make, quick: list[bool], responder: str, nonce: bytes | None
+    pki: SynthPki, make: Make, steps: list[str], responder: str, nonce: bytes | None
 ) -> None:
     reader = OcspReader()
     for day, serial in enumerate((0x07000001, 0x0700FFFF, 0x06ABCDEF)):
@@ -71,9 +80,10 @@ def test_what_differs_is_read(
             this_update=at,
             next_update=at + timedelta(days=9),
         )
-        quick.clear()
+        steps.clear()
         assert reader.read(answer) == parse_ocsp(answer)
-        assert quick == [True]  # the first one tries the form that it taught
+        # The first one tries the form that it taught.
+        assert steps == (["form fits"] if day else ["carefully", "form fits"])
 
 
 def test_other_answers_are_read_carefully(pki: SynthPki, make: Make) -> None:
@@ -85,6 +95,62 @@ def test_other_answers_are_read_carefully(pki: SynthPki, make: Make) -> None:
             for status in ("good", "revoked", "unknown"):
                 answer = pki.ocsp_response(data, status)
                 assert reader.read(answer) == parse_ocsp(answer)
+
+
+def without_end(whole: Item) -> None:
+    """No nextUpdate; what follows then are extensions of the answer about this certificate."""
+    whole.parts[0].parts[2].parts[0].parts[3] = Item(0xA1, parts=decode(PLAIN))
+
+
+def before_the_nonce(whole: Item) -> None:
+    """An extension more, the first one."""
+    whole.parts[0].parts[-1].parts[0].parts[:0] = decode(PLAIN)[0].parts
+
+
+@pytest.mark.parametrize("edit", [without_end, before_the_nonce])
+def test_what_stands_where_something_else_is_usual(
+    pki: SynthPki, make: Make, edit: Callable[[Item], None]
+) -> None:
+    reader = OcspReader()
+    answer = pki.ocsp_response(make(Family.AUTH), "good", nonce=b"\x05" * 16)
+    changed = resigned_answer(answer, stored_key("ocsp-auth-3"), edit)
+    wanted = parse_ocsp(changed)
+    assert isinstance(wanted, BasicAnswer)
+    for data in (answer, changed, changed):
+        assert reader.read(data) == parse_ocsp(data)
+
+
+@pytest.mark.parametrize(
+    ("serial", "other"), [(0x80, "007f"), (0xFF80, "00007f"), (0x4321, "ffff")]
+)
+def test_a_serial_that_is_not_minimal_is_refused_in_a_known_form_too(
+    pki: SynthPki, make: Make, steps: list[str], serial: int, other: str
+) -> None:
+    reader = OcspReader()
+    answer = pki.ocsp_response(make(Family.AUTH, serial=serial), "good")
+    read = reader.read(answer)
+    assert isinstance(read, BasicAnswer)
+    old = read.answers[0].cert_id.serial.reveal()
+    new = bytes.fromhex(other)
+    head = bytes([2, len(old)])
+    assert len(new) == len(old)
+    assert answer.count(head + old) == 1
+    with pytest.raises(RevocationDataError) as caught:
+        reader.read(answer.replace(head + old, head + new))
+    assert caught.value.values["reason"] == "not_minimal"
+    assert steps[-1] == "carefully"
+
+
+def test_forms_of_so_many_lengths_are_kept_and_no_more(
+    pki: SynthPki, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocsp_reader, "_MAX_LENGTHS", 2)
+    reader = OcspReader()
+    kept = []
+    for size in (1, 2, 3, 4):
+        reader.read(pki.ocsp_response(make(Family.AUTH), "good", nonce=b"\x05" * size))
+        kept.append(len(reader._forms))
+    assert kept == [1, 2, 1, 2]
 
 
 @pytest.mark.parametrize("nonce", NONCES)
