@@ -66,6 +66,7 @@ class RequestSigner:
         try:
             own = x509.load_der_x509_certificate(certificates[0])
             of_other = own.public_key() != key.public_key()
+            name = own.subject.public_bytes()
         except (ValueError, UnsupportedAlgorithm):
             place = "ocsp_certificate"
             raise ConfigurationError(path=place, reason="not_readable", place=place) from None
@@ -73,7 +74,7 @@ class RequestSigner:
             raise ConfigurationError(path="ocsp_key", reason="other_key", place="ocsp_key")
         self._key = key
         self._certificates = certificates
-        self.name = own.subject.public_bytes()
+        self.name = name
 
     def sign(self, tbs: bytes) -> bytes:
         """DER of the Signature over a TBSRequest."""

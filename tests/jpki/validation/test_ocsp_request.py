@@ -95,6 +95,13 @@ def of_weird_key(own: bytes) -> bytes:
     return whole.encode()
 
 
+def of_weird_name(own: bytes) -> bytes:
+    """The certificate with a name that is no text (found by fuzzing)."""
+    (whole,) = decode(own)
+    whole.parts[0].parts[5].parts[0].parts[0].parts[1] = Item(12, b"\xff")
+    return whole.encode()
+
+
 @pytest.mark.parametrize(
     ("key", "change", "place", "reason"),
     [
@@ -104,8 +111,10 @@ def of_weird_key(own: bytes) -> bytes:
          "wrong_type"),
         (pem(stored_key("ocsp-auth-3")), lambda own: own[:-1], "ocsp_certificate", "not_readable"),
         (pem(stored_key("ocsp-auth-3")), of_weird_key, "ocsp_certificate", "not_readable"),
+        (pem(stored_key("ocsp-auth-3")), of_weird_name, "ocsp_certificate", "not_readable"),
     ],
-    ids=["another's key", "no key", "Ed25519", "certificate cut off", "key of no known curve"],
+    ids=["another's key", "no key", "Ed25519", "certificate cut off", "key of no known curve",
+         "name that is no text"],
 )  # fmt: skip
 def test_who_cannot_sign_is_refused_at_once(
     pki: SynthPki,
