@@ -135,10 +135,8 @@ class KnownResponders:
 class OcspStore:
     """Reads every answer once. One that cannot be read, or is a refusal, tells nothing."""
 
-    def __init__(
-        self, answers: Iterable[bytes | OcspAnswer], known: KnownResponders | None = None
-    ) -> None:
-        self._known = known or KnownResponders()
+    def __init__(self, answers: Iterable[bytes | OcspAnswer], known: KnownResponders) -> None:
+        self._known = known
         held, self._misses = read_answers(answers, self._known.read)
         self._by_serial: dict[bytes, list[tuple[HeldAnswer, SingleAnswer]]] = {}
         for one in held:
