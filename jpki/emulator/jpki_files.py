@@ -71,8 +71,8 @@ def _own(certificate: CertificateProfile) -> tuple[bytes, rsa.RSAPrivateKey] | N
     der = _read(certificate.file)
     refuse(der)
     try:
-        parsed = x509.load_der_x509_certificate(der)
-    except ValueError as exc:
+        public = x509.load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm) as exc:
         raise _error(certificate.file, "bad_certificate") from exc
     try:
         key = serialization.load_pem_private_key(_read(certificate.key), None)
@@ -80,7 +80,7 @@ def _own(certificate: CertificateProfile) -> tuple[bytes, rsa.RSAPrivateKey] | N
         raise _error(certificate.key, "bad_key") from exc
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != 2048:
         raise _error(certificate.key, "bad_key")
-    if parsed.public_key() != key.public_key():
+    if public != key.public_key():
         raise _error(certificate.key, "contradiction")
     return der, key
 
