@@ -45,7 +45,8 @@ VALIDATION: Mapping[str, str] = {
 RFC5280: Mapping[str, str] = {
     "paths": "general_search",
     "signatures": "general_signatures general_path",
-    "constraints subject_names": "general_constraints",
+    "constraints": "general_constraints",
+    "subject_names": "general_subject_names general_constraints",
     "engine policies profile validator": GENERAL,
     "certificate": "general_path general_damage general_constraints general_search",
     "crl revocation": "general_crl general_damage",

@@ -122,6 +122,7 @@ PAIRS: list[tuple[int, str | bytes, str | bytes, str | None, str | None]] = [
     (URI, "a.example", "https://b.example\\@a.example/", UNCLEAR, UNCLEAR),
     (URI, "a.example", "https://a%2eexample/", UNCLEAR, UNCLEAR),
     (URI, "a.example", "https://a.example:x/", UNCLEAR, UNCLEAR),
+    (URI, "i@a.example", "https://i@a.example/", UNCLEAR, UNCLEAR),
     (ADDRESS, network("10.1.0.0/16"), address("10.1.2.3"), INSIDE, OUTSIDE),
     (ADDRESS, network("10.1.0.0/16"), address("10.2.2.3"), OUTSIDE, INSIDE),
     (ADDRESS, network("10.1.2.3/32"), address("10.1.2.3"), INSIDE, OUTSIDE),
@@ -197,6 +198,8 @@ def test_an_address_in_utf8_is_an_address() -> None:
     own = general(OTHER_NAME, kind + der.tlv(0xA0, text))
     assert code(constraints(excluded=[general(EMAIL, "b.example")]), [own]) == UNCLEAR
     assert code(constraints(excluded=[general(DNS, "b.example")]), [own]) is INSIDE
+    other = general(OTHER_NAME, bytes.fromhex("06022a03a0020500"))
+    assert code(constraints(excluded=[general(EMAIL, "b.example")]), [other]) is INSIDE
 
 
 @pytest.mark.parametrize("content", ["3000", "3002a000", "3004a000a100", "3009a10530038201610500"])
@@ -307,6 +310,8 @@ WRONG_NAMES = [
     (ADDRESS, network("10.0.0.0/8")),
     (DIRECTORY, b"\x05\0"),
     (DIRECTORY, b""),
+    (REGISTERED, b""),
+    (REGISTERED, b"\x2a\x83"),
 ]
 RIGHT_NAMES = [
     (DNS, "xn--bliss-1b3c148a.example"),
