@@ -40,7 +40,7 @@ VALIDATION: Mapping[str, str] = {
     "known_frames": "known_frames certificates",
     "ocsp ocsp_reader ocsp_store": "ocsp ocsp_form ocsp_reader",
     "ocsp_request": "ocsp_request",
-    "ocsp_source": "ocsp_client ocsp",
+    "ocsp_source": "ocsp_source ocsp_client",
 }
 RFC5280: Mapping[str, str] = {
     "paths": "general_search",
@@ -48,7 +48,7 @@ RFC5280: Mapping[str, str] = {
     "constraints": "general_constraints",
     "subject_names": "general_subject_names general_constraints",
     "engine policies profile validator": GENERAL,
-    "certificate": "general_path general_damage general_constraints general_search",
+    "certificate": "general_certificate general_path general_damage general_constraints general_search",
     "crl revocation": "general_crl general_damage",
     "points": "general_points general_crl general_damage",
     "ocsp": "general_ocsp general_responders",
