@@ -48,7 +48,7 @@ RFC5280: Mapping[str, str] = {
     "constraints": "general_constraints",
     "subject_names": "general_subject_names general_constraints",
     "engine policies profile validator": GENERAL,
-    "certificate": "general_certificate general_path general_damage general_constraints general_search",
+    "certificate": "general_certificate general_path general_damage general_constraints",
     "crl revocation": "general_crl general_damage",
     "points": "general_points general_crl general_damage",
     "ocsp": "general_ocsp general_responders",
