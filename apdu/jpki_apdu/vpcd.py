@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wire protocol of the virtual smart card reader (vpcd), both ends.
 
-Frames are a length of two bytes, high byte first, and that many bytes. One byte alone is
-a control: 00 power off, 01 power on, 02 reset, 04 ask for the ATR; only the last is
-answered. Anything longer is a command or its response, so neither may have one byte.
+A frame (``vpcd_frames``) of one byte is a control: 00 power off, 01 power on, 02 reset,
+04 ask for the ATR; only the last is answered. Anything longer is a command or its response,
+so neither may have one byte.
 Source: [vsmartcard virtualsmartcard/src/vpcd], [obs vpcd 3.3].
 """
 
@@ -30,18 +30,16 @@ from jpki_apdu.errors import (
 )
 from jpki_apdu.mishap import Mishap
 from jpki_apdu.status import StatusWord
+from jpki_apdu.vpcd_frames import MAX_FRAME, Frames, PeerClosedError
 
 log = logging.getLogger(__name__)
 
 POWER_OFF, POWER_ON, RESET, GET_ATR = 0x00, 0x01, 0x02, 0x04
-MAX_FRAME = 0xFFFF
 
 _RETRY = 0.02
 _SLICE = 0.2
-_SEND_TIMEOUT = 30.0
 # A listening reader has to give a card that is already dialling the chance to be heard.
 _GRACE = 2.0
-_ACK_AT_ONCE = getattr(socket, "TCP_QUICKACK", None)
 
 
 class VpcdCard(Protocol):
@@ -57,68 +55,6 @@ class VpcdCard(Protocol):
         ...
 
 
-class _PeerClosedError(Exception):
-    """The peer hung up between two frames."""
-
-
-class _Frames:
-    """Frames over one TCP connection. Each message is one write and is sent at once."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = sock
-        self._buffer = bytearray()
-
-    def send(self, payload: bytes | bytearray) -> None:
-        """Raises MalformedResponseError for what fits no frame, OSError."""
-        if not 1 <= len(payload) <= MAX_FRAME:
-            raise MalformedResponseError(reason="frame_length", received=len(payload))
-        self._socket.settimeout(_SEND_TIMEOUT)
-        self._socket.sendall(len(payload).to_bytes(2, "big") + payload)
-
-    def receive(self, timeout: float) -> bytes:
-        """The next frame. Raises TimeoutError (nothing is lost), _PeerClosedError, OSError.
-
-        A frame without bytes or one cut off by a hang-up is a MalformedResponseError.
-        """
-        until = time.monotonic() + timeout
-        buffer = self._buffer
-        while True:
-            if len(buffer) >= 2:
-                end = 2 + (buffer[0] << 8 | buffer[1])
-                if end == 2:
-                    raise MalformedResponseError(reason="frame_length", received=0)
-                if len(buffer) >= end:
-                    frame = bytes(buffer[2:end])
-                    del buffer[:end]
-                    return frame
-            self._fill(until)
-
-    def _fill(self, until: float) -> None:
-        # vpcd sends length and payload apart and without TCP_NODELAY; unless told again
-        # before every read, the kernel sits on the acknowledgement for 40 ms.
-        if _ACK_AT_ONCE is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, _ACK_AT_ONCE, 1)
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left)
-        data = self._socket.recv(MAX_FRAME + 2)
-        if data:
-            self._buffer += data
-        elif self._buffer:
-            raise MalformedResponseError(reason="frame_cut_off", received=len(self._buffer))
-        else:
-            raise _PeerClosedError
-
-    def close(self) -> None:
-        # Shut down first: only that wakes a thread that is blocked in recv.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):
-            self._socket.close()
-
-
 class VpcdCardSide:
     """A card that dials a virtual reader: pcscd's, or VpcdReaderSide.
 
@@ -132,7 +68,7 @@ class VpcdCardSide:
         self._address = (host, port)
         self._card = card
         self._connect_timeout = connect_timeout
-        self._frames: _Frames | None = None
+        self._frames: Frames | None = None
         self._closed = False
 
     @property
@@ -153,7 +89,7 @@ class VpcdCardSide:
                 if (stop or threading.Event()).wait(_RETRY):
                     return
             else:
-                self._frames = _Frames(sock)
+                self._frames = Frames(sock)
 
     def serve(self, stop: threading.Event) -> None:
         """Answer the reader until ``stop`` is set, the reader hangs up, or ``eject``.
@@ -171,7 +107,7 @@ class VpcdCardSide:
                 except Mishap as mishap:
                     self._suffer(frames, mishap, stop)
                     frames = self._frames
-        except _PeerClosedError:
+        except PeerClosedError:
             log.debug("the reader hung up")
         except OSError as exc:
             if frames is self._frames:
@@ -193,7 +129,7 @@ class VpcdCardSide:
         self._closed = True
         self.eject()
 
-    def _suffer(self, frames: _Frames, mishap: Mishap, stop: threading.Event) -> None:
+    def _suffer(self, frames: Frames, mishap: Mishap, stop: threading.Event) -> None:
         """What a reader sees of it: a late, cut or missing answer, or a card that is gone."""
         stop.wait(mishap.seconds)
         if mishap.reply and frames is self._frames:
@@ -203,7 +139,7 @@ class VpcdCardSide:
             if mishap.returns:
                 self.connect(stop)
 
-    def _answer(self, frames: _Frames, payload: bytes) -> None:
+    def _answer(self, frames: Frames, payload: bytes) -> None:
         if len(payload) == 1:
             self._control(frames, payload[0])
             return
@@ -213,7 +149,7 @@ class VpcdCardSide:
             raise MalformedResponseError(reason="status_word")
         frames.send(reply)
 
-    def _control(self, frames: _Frames, control: int) -> None:
+    def _control(self, frames: Frames, control: int) -> None:
         if control == GET_ATR:
             frames.send(self._card.atr)
         elif control == POWER_ON:
@@ -236,7 +172,7 @@ class VpcdReaderSide(CardConnection):
     def __init__(self, host: str, port: int, *, timeout: float = 30.0) -> None:
         self._timeout = timeout
         self._host = host
-        self._frames: _Frames | None = None
+        self._frames: Frames | None = None
         self._atr = b""
         self._lock = threading.RLock()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -266,7 +202,7 @@ class VpcdReaderSide(CardConnection):
             # In slices, so that Ctrl-C works on every system.
             if select.select([self._listener], [], [], min(left, _SLICE))[0]:
                 break
-        self._frames = _Frames(self._listener.accept()[0])
+        self._frames = Frames(self._listener.accept()[0])
         self._power_on()
 
     @property
@@ -340,7 +276,7 @@ class VpcdReaderSide(CardConnection):
         except TimeoutError as exc:
             self._drop()
             raise TransportTimeoutError(reader=self.name, seconds=self._timeout) from exc
-        except (_PeerClosedError, OSError) as exc:
+        except (PeerClosedError, OSError) as exc:
             self._drop()
             raise CardRemovedError(reader=self.name) from exc
         except MalformedResponseError:

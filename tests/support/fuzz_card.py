@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import threading
 from dataclasses import replace
@@ -33,9 +34,9 @@ from jpki.card.cv_certificate import (
 from jpki.card.records import Place, record_size
 from jpki_apdu import tlv as ber
 from jpki_apdu import vpcd
-from jpki_apdu.errors import TransportError
 from jpki_apdu.replay import parse_replay
 from jpki_apdu.transcript import TRACE, compare, parse_trace
+from jpki_apdu.vpcd_frames import Frames
 from vpcd_card import Card
 
 PLACE = Place("fuzz", 0x0001)
@@ -173,15 +174,33 @@ class _Peer:
 
 
 def vpcd_frames(data: bytes) -> None:
-    """The card's end serves a reader that sends anything."""
+    """The card's end serves a reader that sends anything, the reader's end such a card."""
     side = vpcd.VpcdCardSide("127.0.0.1", 9, Card())
-    side._frames = vpcd._Frames(cast(socket.socket, _Peer(data)))
+    side._frames = Frames(cast(socket.socket, _Peer(data)))
+    reader = _reader()
+    reader._frames = Frames(cast(socket.socket, _Peer(data)))
+    reader._timeout = 0 if data[:1] == _SILENT else 60
     try:
-        calls((lambda _: side.serve(threading.Event()),), b"")
-    except TransportError:
-        pass
+        calls((lambda _: side.serve(threading.Event()), lambda _: _spoken_to(reader)), b"")
     finally:
         side.close()
+        reader._drop()
+
+
+_SILENT = b"\xff"
+"""First byte: the card is not waited for."""
+
+
+@functools.cache
+def _reader() -> vpcd.VpcdReaderSide:
+    return vpcd.VpcdReaderSide("127.0.0.1", 0)
+
+
+def _spoken_to(reader: vpcd.VpcdReaderSide) -> None:
+    """Power on, then commands until the card is gone. Raises TransportError."""
+    reader._power_on()
+    while True:
+        reader.transmit(b"\x00\xb0\x00\x00\x00")
 
 
 def transcripts(data: bytes) -> None:
