@@ -49,7 +49,8 @@ RFC5280: Mapping[str, str] = {
     "subject_names": "general_subject_names general_constraints",
     "engine policies profile validator": GENERAL,
     "certificate": "general_certificate general_path general_damage general_constraints",
-    "crl revocation": "general_crl general_damage",
+    "crl": "general_crl_form general_crl",
+    "revocation": "general_crl",
     "points": "general_points general_crl general_damage",
     "ocsp": "general_ocsp general_responders",
 }
