@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import map_bench
 from jpki.testing.virtual_reader import VirtualReader
 from pcsc_bed import PcscBed
 from pcsc_client import Client
@@ -48,3 +50,13 @@ def client(reader: VirtualReader) -> Iterator[Client]:
     """A program that uses the reader as it is told."""
     with Client(reader) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[map_bench.Cluster]:
+    """A PostgreSQL of the tests of one file, which may stop it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pg") as folder,
+        map_bench.postgresql(Path(folder)) as running,
+    ):
+        yield running

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +24,6 @@ def browser() -> Iterator[Browser]:
     made = Browser()
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[map_bench.Cluster]:
-    with (
-        tempfile.TemporaryDirectory(prefix="pg") as folder,
-        map_bench.postgresql(Path(folder)) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="module")

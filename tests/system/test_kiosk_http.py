@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -39,15 +38,6 @@ status = "revoked"
 reason = "keyCompromise"
 revoked_days = 3
 """
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[map_bench.Cluster]:
-    with (
-        tempfile.TemporaryDirectory(prefix="pg") as folder,
-        map_bench.postgresql(Path(folder)) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="module")
