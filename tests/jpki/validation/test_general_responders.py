@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from der_edit import Item, decode, resigned_answer
+from general_checks import status
 from general_pki import (
     AT,
     AUTHORITY,
@@ -26,7 +28,6 @@ from general_pki import (
     MIDDLE_DER,
     OTHER,
     ROOT,
-    ROOT_DER,
     Extensions,
     answer,
     certificate,
@@ -34,8 +35,7 @@ from general_pki import (
     usage,
 )
 from jpki.synth.keystore import stored_key
-from jpki.validation.policy import Preference, RevocationMode
-from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
+from jpki.validation.policy import Preference
 
 Edit = Callable[[Item], None]
 GOOD = ("valid", "ocsp_good")
@@ -47,13 +47,9 @@ def cannot(code: str) -> tuple[str, str]:
     return "cannot_tell", f"ocsp_{code}"
 
 
-def said(data: bytes, *, middle: bytes = MIDDLE_DER, **more: object) -> tuple[str, str]:
+def said(data: bytes, *, middle: bytes = MIDDLE_DER, **more: Any) -> tuple[str, str]:
     """What the check of revocation says of the leaf with this one answer at hand."""
-    given = {"at": AT, "chain": (middle,), "revocation": RevocationMode.LEAF, "ocsp": (data,)}
-    options = GeneralOptions(**{**given, **more})  # type: ignore[arg-type]
-    found = GeneralValidator([ROOT_DER], options).validate(LEAF_DER).check("revocation")
-    assert found is not None
-    return found.outcome.value, found.code
+    return status(chain=(middle,), ocsp=(data,), **more)
 
 
 # Which certificate is meant [RFC6960 4.1.1]: every part of its name in the answer counts.
