@@ -15,7 +15,9 @@ from jpki.certificate import Family, parse_certificate
 from jpki.certificate.frame import Cut, cut
 from jpki.errors import CertificateError
 from jpki.synth.municipalities import KIYOSE
+from jpki.synth.overrides import Overrides
 from jpki.synth.pki import SynthPki
+from jpki.validation import Preference
 from jpki.validation import known_frames as quick
 from jpki.validation.crl import parse_crl
 from jpki.validation.named import name_of
@@ -186,3 +188,52 @@ def test_a_list_of_a_later_day_counts_from_that_day(
     assert found is not None
     assert found.outcome is outcome
     assert taken == [False, True, False]
+
+
+def test_an_answer_about_one_certificate_says_nothing_about_its_frame(
+    pki: SynthPki, make: Make
+) -> None:
+    """Where more than the lists decide, each certificate is asked about."""
+    one, other = make(Family.AUTH, serial=4711), make(Family.AUTH, serial=4712)
+    answers = [pki.ocsp_response(one, "good"), pki.ocsp_response(other, "revoked")]
+    bench = Bench(pki, ocsp=answers)
+    assert [code(bench, der, "revocation") for der in (one, other)] == ["crl_good", "revoked"]
+    bench = Bench(pki, preference=Preference.BOTH)
+    assert [code(bench, der, "revocation") for der in (one, other)] == ["one_source_only"] * 2
+
+
+def test_nothing_is_learned_below_a_root_without_the_right_to_sign(
+    pki: SynthPki, make: Make
+) -> None:
+    """Its signature fits; what is wrong with the root, a frame would not tell."""
+    root = pki.ca_certificate(Family.AUTH, 3, overrides=Overrides(drop=("keyUsage",)))
+    bench = Bench(pki, roots=(root,), crls=[])
+    assert [code(bench, make(Family.AUTH), "path") for _ in range(2)] == ["ca_not_allowed"] * 2
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["one key id for both", "no key id"])
+def test_nothing_is_learned_where_several_roots_are_named(
+    pki: SynthPki, make: Make, named: bool
+) -> None:
+    own = pki.ca_certificate(Family.AUTH, 3)
+    same = Overrides(values={"ski": b"\x04\x14" + parse_certificate(own).key_id})
+    other = pki.ca_certificate(Family.AUTH, 3, key="rogue-ca", overrides=same)
+    bench = Bench(pki, roots=(own, other), crls=[])
+    drop = () if named else ("aki",)
+    for signer in ("auth-ca-3", "rogue-ca", "auth-ca-3"):
+        der = make(Family.AUTH, signer=signer, drop=drop)
+        assert code(bench, der, "path") == "path_good"
+
+
+@pytest.mark.parametrize("family", Family)
+def test_what_was_seen_of_a_certificate_is_told_with_its_verdict(
+    pki: SynthPki, make: Make, family: Family
+) -> None:
+    bench = Bench(pki)
+    for number in range(3):
+        der = make(family, serial=4711 + number)
+        verdict, seen = bench.quick.examine(der)
+        assert verdict == bench.careful(der)
+        assert (seen is not None) is (number > 0)
+        if seen is not None:
+            assert seen.key_info(der) == parse_certificate(der).spki

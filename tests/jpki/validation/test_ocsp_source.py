@@ -12,7 +12,7 @@ from jpki.certificate import Family, parse_certificate
 from jpki.synth import ocsp as synth_ocsp
 from jpki.synth.municipalities import KIYOSE
 from jpki.synth.pki import SynthPki
-from jpki.validation import OcspClient, Preference, TrustStore, Validator
+from jpki.validation import OcspClient, Preference, RevocationMode, TrustStore, Validator
 from jpki.validation.ocsp_request import question_about
 from jpki.validation.ocsp_source import ask_if_needed
 from jpki.validation.times import Moment
@@ -100,7 +100,9 @@ def test_where_no_responder_is_named_a_stale_answer_is_all_there_is(
 def test_whether_a_verdict_may_wait_for_a_server(validator: Build, respond: Respond) -> None:
     assert validator().at_once
     assert validator(ocsp=[respond()]).at_once
-    assert not validator(ocsp_client=Responder(respond())).at_once
+    responder = Responder(respond())
+    assert not validator(ocsp_client=responder).at_once
+    assert validator(ocsp_client=responder, revocation=RevocationMode.NONE).at_once
 
 
 def about_two(pki: SynthPki, *hours: int | None) -> bytes:

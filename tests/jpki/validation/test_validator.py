@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from jpki.certificate import Environment, Family, parse_certificate
-from jpki.errors import ConfigurationError
+from jpki.errors import ConfigurationError, CrlStoreError
 from jpki.synth.municipalities import KIYOSE
 from jpki.synth.overrides import Overrides
 from jpki.synth.pki import SynthPki
@@ -21,6 +23,8 @@ from jpki.validation import (
     VerifierDeclaration,
     VerifierRole,
 )
+from jpki.validation.crl_index import CrlIndexStore
+from jpki.validation.named import name_of
 from jpki.verdict import Check, Headline, Outcome
 
 Make = Callable[..., bytes]
@@ -79,6 +83,33 @@ def test_a_role_covers_its_family_only(
     code = revocation(production, make(family, of=faithful)).code
     # Permitted, it stops at the path: no pinned root is at hand here.
     assert code == ("path_first" if (family, role) in covers else "not_permitted")
+
+
+def test_production_with_a_declaration_reads_what_it_is_given(
+    validator: Build, faithful: SynthPki
+) -> None:
+    read = iter([*faithful.crls(), b"nothing"])
+    roles = declaration(VerifierRole.SIGNATURE)
+    validator(TrustStore(Environment.PRODUCTION), verifier=roles, crls=read)
+    assert list(read) == []
+
+
+def test_of_no_family_nothing_is_permitted_in_production(validator: Build) -> None:
+    production = validator(TrustStore(Environment.PRODUCTION), verifier=declaration(*VerifierRole))
+    assert [production.permitted(family) for family in (None, *Family)] == [False, True, True]
+    assert validator().permitted(None)
+
+
+def test_a_store_of_another_environment_is_refused(
+    validator: Build, pki: SynthPki, make: Make, put: Callable[..., object], path: Path
+) -> None:
+    put(*pki.crls())
+    store = CrlIndexStore(path)
+    assert revocation(validator(crl_store=store), make()).code == "crl_good"
+    custom = TrustStore(Environment.CUSTOM, [pki.ca_certificate(Family.SIGN, 3)])
+    for trust in (custom, TrustStore(Environment.PRODUCTION)):
+        with pytest.raises(CrlStoreError, match="crl_store_environment"):
+            validator(trust, crl_store=store)
 
 
 @pytest.mark.parametrize("missing", ["roles", "registration", "responsible", "purposes"])
@@ -141,6 +172,86 @@ def test_revoked_is_genuine_and_not_in_force(validator: Build, pki: SynthPki, ma
     assert (verdict.genuine, verdict.in_force) == (Headline.YES, Headline.NO)
 
 
+def test_what_is_not_genuine_is_not_looked_up(validator: Build, pki: SynthPki, make: Make) -> None:
+    """A list that does not name it would say that it is in force."""
+    verdict = validator(crls=pki.crls()).validate(make(signer="rogue-ca"))
+    found = verdict.check("revocation")
+    assert found is not None
+    assert (found.outcome, found.code) == (Outcome.NOT_RUN, "path_first")
+    assert verdict.in_force is not Headline.YES
+
+
+@pytest.mark.parametrize(
+    ("serial", "key_id", "wanted"),
+    [
+        (0x0700ABCE, None, (Outcome.VALID, "crl_good")),
+        (0x0700ABCD, None, (Outcome.INVALID, "revoked")),
+        (0x0700ABCE, b"\x11" * 20, (Outcome.NOT_RUN, "path_first")),
+    ],
+    ids=["good", "revoked", "of a key that is no root's"],
+)
+def test_the_status_of_a_certificate_that_is_only_named(
+    validator: Build,
+    pki: SynthPki,
+    make: Make,
+    serial: int,
+    key_id: bytes | None,
+    wanted: tuple[Outcome, str],
+) -> None:
+    lists = [pki.crl(Family.SIGN, 3, KIYOSE, [(0x0700ABCD, pki.at - timedelta(days=9), 3)])]
+    named = name_of(parse_certificate(make(serial=serial)))
+    if key_id is not None:
+        named = replace(named, issuer_key_id=key_id)
+    found = validator(crls=lists).status(named)
+    assert (found.outcome, found.code) == wanted
+
+
+PRODUCTION, TEST = Environment.PRODUCTION, Environment.TEST
+NOT_ASKED = (Outcome.NOT_RUN, "revocation_not_asked")
+
+
+@pytest.mark.parametrize(
+    ("environment", "declared", "mode", "revoked", "wanted"),
+    [
+        (TEST, False, RevocationMode.REQUIRE, False, (Outcome.VALID, "crl_good")),
+        (TEST, False, RevocationMode.REQUIRE, True, (Outcome.INVALID, "revoked")),
+        (TEST, False, RevocationMode.NONE, True, NOT_ASKED),
+        (PRODUCTION, False, RevocationMode.REQUIRE, True, (Outcome.CANNOT_TELL, "not_permitted")),
+        (PRODUCTION, True, RevocationMode.REQUIRE, True, (Outcome.INVALID, "revoked")),
+        (PRODUCTION, True, RevocationMode.NONE, True, NOT_ASKED),
+    ],
+)
+def test_the_status_of_a_certificate_below_an_issuer_that_the_caller_believes(
+    validator: Build,
+    pki: SynthPki,
+    make: Make,
+    environment: Environment,
+    declared: bool,
+    mode: RevocationMode,
+    revoked: bool,
+    wanted: tuple[Outcome, str],
+) -> None:
+    entries = [(0x0700ABCD, pki.at - timedelta(days=9), 3)] if revoked else []
+    judge = validator(
+        TrustStore(environment),
+        crls=[pki.crl(Family.SIGN, 3, KIYOSE, entries)],
+        verifier=declaration(VerifierRole.SIGNATURE) if declared else None,
+        revocation=mode,
+    )
+    certificate = parse_certificate(make(serial=0x0700ABCD))
+    issuer = parse_certificate(pki.ca_certificate(Family.SIGN, 3))
+    found = judge.status_below(certificate, issuer, pki.at)
+    assert (found.outcome, found.code) == wanted
+
+
+def test_whose_root_is_not_known_has_no_anchor(validator: Build, make: Make) -> None:
+    found = validator().anchor_of(parse_certificate(make()))
+    assert found is not None
+    assert (found.family, found.generation) == (Family.SIGN, 3)
+    unknown = make(signer="rogue-ca", aki_key_id=b"\x11" * 20)
+    assert validator().anchor_of(parse_certificate(unknown)) is None
+
+
 def test_unreadable_certificate(validator: Build) -> None:
     verdict = validator().validate(b"no certificate")
     assert [check.outcome for check in verdict.checks] == [
@@ -165,6 +276,8 @@ def test_many(validator: Build, pki: SynthPki, make: Make) -> None:
 def test_times_need_a_zone(validator: Build) -> None:
     with pytest.raises(ValueError, match="zone"):
         validator(at=datetime(2026, 11, 21))
+    with pytest.raises(ValueError, match="zone"):
+        validator().validate(b"", at=datetime(2026, 11, 21))
 
 
 def test_a_time_ahead_of_the_clock(validator: Build, pki: SynthPki, make: Make) -> None:
