@@ -72,7 +72,7 @@ def _own(certificate: CertificateProfile) -> tuple[bytes, rsa.RSAPrivateKey] | N
     refuse(der)
     try:
         public = x509.load_der_x509_certificate(der).public_key()
-    except (ValueError, UnsupportedAlgorithm) as exc:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as exc:
         raise _error(certificate.file, "bad_certificate") from exc
     try:
         key = serialization.load_pem_private_key(_read(certificate.key), None)

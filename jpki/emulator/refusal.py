@@ -57,7 +57,7 @@ def _refuse_certificate(data: bytes) -> None:
     try:
         certificate = x509.load_der_x509_certificate(data[:size])
         names = [*certificate.issuer, *certificate.subject]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return
     for attribute in names:
         value = attribute.value

@@ -67,7 +67,7 @@ class RequestSigner:
             own = x509.load_der_x509_certificate(certificates[0])
             of_other = own.public_key() != key.public_key()
             name = own.subject.public_bytes()
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             place = "ocsp_certificate"
             raise ConfigurationError(path=place, reason="not_readable", place=place) from None
         if of_other:

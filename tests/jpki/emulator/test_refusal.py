@@ -165,7 +165,17 @@ def _of_no_known_key() -> bytes:
     return whole.encode()
 
 
-@pytest.mark.parametrize("der", [b"", b"\x30\x03\x02\x01\x00", _of_no_known_key()])
+def _of_no_version() -> bytes:
+    """A certificate of a version that there is not."""
+    (whole,) = decode(_certificate())
+    whole.parts[0].parts[0].parts = [Item(2, b"\x22")]
+    return whole.encode()
+
+
+NO_CERTIFICATES = [b"", b"\x30\x03\x02\x01\x00", _of_no_known_key(), _of_no_version()]
+
+
+@pytest.mark.parametrize("der", NO_CERTIFICATES)
 def test_what_is_no_certificate(tmp_path: Path, der: bytes) -> None:
     with pytest.raises(CardFileError) as caught:
         _load(tmp_path, der)

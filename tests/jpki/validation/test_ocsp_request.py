@@ -102,6 +102,13 @@ def of_weird_name(own: bytes) -> bytes:
     return whole.encode()
 
 
+def of_weird_version(own: bytes) -> bytes:
+    """The certificate with a version that there is not (found by fuzzing)."""
+    (whole,) = decode(own)
+    whole.parts[0].parts[0].parts = [Item(2, b"\x22")]
+    return whole.encode()
+
+
 @pytest.mark.parametrize(
     ("key", "change", "place", "reason"),
     [
@@ -112,9 +119,10 @@ def of_weird_name(own: bytes) -> bytes:
         (pem(stored_key("ocsp-auth-3")), lambda own: own[:-1], "ocsp_certificate", "not_readable"),
         (pem(stored_key("ocsp-auth-3")), of_weird_key, "ocsp_certificate", "not_readable"),
         (pem(stored_key("ocsp-auth-3")), of_weird_name, "ocsp_certificate", "not_readable"),
+        (pem(stored_key("ocsp-auth-3")), of_weird_version, "ocsp_certificate", "not_readable"),
     ],
     ids=["another's key", "no key", "Ed25519", "certificate cut off", "key of no known curve",
-         "name that is no text"],
+         "name that is no text", "no such version"],
 )  # fmt: skip
 def test_who_cannot_sign_is_refused_at_once(
     pki: SynthPki,
