@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import socket
 import threading
 from dataclasses import replace
@@ -156,12 +157,10 @@ class _Peer:
 
     def __init__(self, data: bytes) -> None:
         self._size = data[0] % 40 + 1 if data else 1
-        self._data = data[1:]
+        self._data = io.BytesIO(data[1:])
 
     def recv(self, most: int) -> bytes:
-        size = min(self._size, most)
-        piece, self._data = self._data[:size], self._data[size:]
-        return piece
+        return self._data.read(min(self._size, most))
 
     def sendall(self, data: bytes) -> None:
         if len(data) < 3:
