@@ -30,6 +30,9 @@ def admitted(age, known):
     log(age)
     old = age > 64
     return known and age <= 120
+
+class Gate:
+    otherwise = Outcome.INVALID if CLOSED else None
 """
 
 

@@ -27,25 +27,29 @@ class Mutant:
 
 
 class _Place(ast.NodeVisitor):
-    """Every node in order, with the function it is in; ``alone``: comparisons that are neither
-    the condition of a branch nor what a function returns, which have mutants of their own."""
+    """Every node in order, with the function it is in (none: ""); ``alone``: comparisons that are
+    neither the condition of a branch nor what a function returns, which have their own mutants."""
 
     def __init__(self) -> None:
         self.scope: list[str] = []
+        self.functions = 0
         self.nodes: list[tuple[ast.AST, str]] = []
         self.alone: set[ast.AST] = set()
 
     def generic_visit(self, node: ast.AST) -> None:
-        self.nodes.append((node, ".".join(self.scope)))
+        self.nodes.append((node, ".".join(self.scope) if self.functions else ""))
         if not isinstance(node, _DECIDES):
             below = ast.iter_child_nodes(node)
             self.alone.update(one for one in below if isinstance(one, ast.Compare))
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        named = function or isinstance(node, ast.ClassDef)
         if named:
             self.scope.append(node.name)  # type: ignore[attr-defined]
+            self.functions += function
         super().generic_visit(node)
         if named:
             self.scope.pop()
+            self.functions -= function
 
 
 _DECIDES = ast.If | ast.IfExp | ast.BoolOp | ast.Return | ast.comprehension
@@ -145,7 +149,7 @@ def mutants(source: str) -> list[Mutant]:
     for index, (node, scope) in enumerate(places.nodes):
         line = getattr(node, "lineno", line)
         if not scope or (isinstance(node, ast.Attribute) and not _is_outcome(node)):
-            continue  # what a module does when it is imported, every test would notice
+            continue  # what is done when a module is imported, every test would notice
         more = ("holds", "does not hold") if node in places.alone else ()
         for kind in (*_kinds(node), *more):
             text = f"{scope}: {kind}: {' '.join(_shown(node).split())}"
