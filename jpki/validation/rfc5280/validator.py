@@ -250,13 +250,16 @@ def _combined(findings: list[Finding]) -> Check:
 
 
 def _order(checks: list[Check]) -> tuple[int, ...]:
-    """How far a path came; a revoked certificate is worse news than an unknown one."""
+    """How far a path came; a revoked certificate is worse news than an unknown one, and where
+    one path cannot be told another that fails is no answer."""
     if not checks:
         return ()
-    path, validity, revocation = (check.outcome for check in checks)
+    outcomes = [check.outcome for check in checks]
+    path, validity, revocation = outcomes
     return (
-        int(path is Outcome.VALID),
         int(revocation is Outcome.INVALID),
+        int(Outcome.INVALID not in outcomes),
+        int(path is Outcome.VALID),
         int(validity is Outcome.VALID),
         int(revocation is Outcome.VALID),
     )

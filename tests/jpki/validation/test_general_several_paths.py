@@ -12,7 +12,7 @@ from cryptography import x509
 from general_checks import rows, verdict
 from general_pki import AT, AUTHORITY, LEAF_DER, MIDDLE, ROOT, certificate, crl, name
 from jpki.validation.policy import RevocationMode
-from jpki.validation.rfc5280 import paths
+from jpki.validation.rfc5280 import engine, paths
 
 REQUIRE = RevocationMode.REQUIRE
 UNKNOWN = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\0"), True)
@@ -80,6 +80,22 @@ def test_of_two_that_came_as_far_the_first_is_told() -> None:
     for chain in (wanted, wanted[::-1]):
         found = verdict(LEAF_DER, *(data for data, _ in chain))
         assert rows(found)[0] == ("invalid", chain[0][1])
+
+
+def test_a_path_that_fails_is_no_answer_while_another_is_not_understood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd, validate = middle(serial=47), engine._validate
+
+    def stumbles(anchor: bytes, certificates: list[bytes], *rest: Any) -> Any:
+        if odd in certificates:
+            raise NotImplementedError
+        return validate(anchor, certificates, *rest)
+
+    monkeypatch.setattr(engine, "_validate", stumbles)
+    for chain in ((odd, WRONG), (WRONG, odd)):
+        found = verdict(LEAF_DER, *chain)
+        assert rows(found)[0] == ("cannot_tell", "path_not_understood")
 
 
 LIMITED = [
