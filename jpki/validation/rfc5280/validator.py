@@ -254,13 +254,11 @@ def _order(checks: list[Check]) -> tuple[int, ...]:
     one path cannot be told another that fails is no answer."""
     if not checks:
         return ()
-    outcomes = [check.outcome for check in checks]
-    path, validity, revocation = outcomes
+    path, validity, revocation = (check.outcome for check in checks)
     return (
         int(revocation is Outcome.INVALID),
-        int(Outcome.INVALID not in outcomes),
+        int(path is not Outcome.INVALID and validity is not Outcome.INVALID),
         int(path is Outcome.VALID),
-        int(validity is Outcome.VALID),
         int(revocation is Outcome.VALID),
     )
 

@@ -58,6 +58,7 @@ BEST = [
     ("revoked and ended, untold", TAKEN_BACK_ENDED, UNTOLD, [HELD, EXPIRED, REVOKED]),
     ("untold, ended", UNTOLD, FINE_ENDED, [HELD, IN_TIME, CANNOT]),
     ("ended, wrong", FINE_ENDED, WRONG, [HELD, EXPIRED, GOOD]),
+    ("untold and ended, wrong", UNTOLD_ENDED, WRONG, [HELD, EXPIRED, CANNOT]),
     ("ended, untold and ended", FINE_ENDED, UNTOLD_ENDED, [HELD, EXPIRED, GOOD]),
 ]
 
