@@ -25,7 +25,9 @@ FIXED = 64 << 20
 """Bytes that anything may use: modules that load on first use, the allocator's own."""
 TIMES = {"xml": 24, "pdf": 64, "crl-columns": 40, "json": 60, "policy": 40,
          "presentation": 60, "card-toml": 90, "transcript": 60, "crl": 24,
-         "replies": 60, "queue": 60, "kept-json": 90, "kept-text": 90}  # fmt: skip
+         "replies": 60, "queue": 60, "kept-json": 90, "kept-text": 90,
+         # A list of headers; the server takes no more of them than fit into 64 KB.
+         "http-half": 32, "http-page": 32, "http-presentation": 32}  # fmt: skip
 USUAL = 12
 """Bytes of memory for each byte of input."""
 STEPS = 40
