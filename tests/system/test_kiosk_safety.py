@@ -8,7 +8,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -195,6 +195,17 @@ def test_who_says_nothing_keeps_nobody_waiting(kiosk: Kiosk, browser: Browser) -
         browser.screen("confirm")
         link.settimeout(30)
         assert link.recv(100) == b""  # and it is cut off
+
+
+def test_a_head_without_end_is_refused(kiosk: Kiosk) -> None:
+    """64 KB of headers are all that a terminal keeps of them."""
+    address = ("127.0.0.1", urlsplit(kiosk.url).port)
+    with socket.create_connection(address, 60) as link, suppress(ConnectionError):
+        link.sendall(b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 8300)
+        assert link.recv(100).startswith(b"HTTP/1.1 400")
+        while link.recv(100):
+            pass
+    assert request(kiosk.url).status == 200
 
 
 def test_who_types_localhost_is_sent_to_the_page(kiosk: Kiosk) -> None:
