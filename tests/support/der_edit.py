@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+RSA_SHA1 = bytes.fromhex("2a864886f70d010105")  # sha1WithRSAEncryption
 
 
 @dataclass
@@ -63,21 +65,42 @@ def decode(data: bytes) -> list[Item]:
     return items
 
 
-def resigned(data: bytes, key: RSAPrivateKey, edit: Callable[[Item], None]) -> bytes:
+def algorithm(oid: bytes, inside: int | None = None) -> Callable[[Item], None]:
+    """An edit: another algorithm of the signature; ``inside``: its place in the signed part."""
+
+    def edit(whole: Item) -> None:
+        whole.parts[1].parts[0].value = oid
+        if inside is not None:
+            whole.parts[0].parts[inside].parts[0].value = oid
+
+    return edit
+
+
+def resigned(
+    data: bytes,
+    key: RSAPrivateKey,
+    edit: Callable[[Item], None],
+    digest: HashAlgorithm = SHA256(),  # noqa: B008 - has no state
+) -> bytes:
     """``data`` (certificate, CRL, BasicOCSPResponse) after ``edit``, signed anew by ``key``.
 
     ``edit`` gets the whole: its parts are the signed part, the algorithm, the signature.
     """
     (whole,) = decode(data)
     edit(whole)
-    signature = key.sign(whole.parts[0].encode(), padding.PKCS1v15(), SHA256())
+    signature = key.sign(whole.parts[0].encode(), padding.PKCS1v15(), digest)
     whole.parts[2].value = b"\x00" + signature
     return whole.encode()
 
 
-def resigned_answer(data: bytes, key: RSAPrivateKey, edit: Callable[[Item], None]) -> bytes:
+def resigned_answer(
+    data: bytes,
+    key: RSAPrivateKey,
+    edit: Callable[[Item], None],
+    digest: HashAlgorithm = SHA256(),  # noqa: B008
+) -> bytes:
     """The same for an OCSPResponse around a BasicOCSPResponse."""
     (response,) = decode(data)
     octets = response.parts[1].parts[0].parts[1]
-    octets.value = resigned(octets.value, key, edit)
+    octets.value = resigned(octets.value, key, edit, digest)
     return response.encode()

@@ -26,6 +26,7 @@ from jpki.mapping.errors import (
 
 READ_ONLY: Final = "jpki_read_only"
 BUSY_SECONDS: Final = 30
+POOLED: Final = 5  # connections that an engine keeps for the next one
 _DIALECTS: Final = {
     "sqlite": "sqlite+pysqlite",
     "sqlite+pysqlite": "sqlite+pysqlite",
@@ -90,6 +91,7 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        pool_size=POOLED,
         connect_args={"timeout": BUSY_SECONDS, "autocommit": True}
         if hasattr(sqlite3, "LEGACY_TRANSACTION_CONTROL")
         else {"timeout": BUSY_SECONDS, "isolation_level": None},
@@ -118,7 +120,9 @@ def _postgresql(url: URL) -> Engine:
         import psycopg  # noqa: F401
     except ImportError as exc:
         raise MissingExtraError(extra="postgres") from exc
-    engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED")
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=POOLED, isolation_level="READ COMMITTED"
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:

@@ -12,11 +12,10 @@ from sqlalchemy import Connection, Engine, MetaData, insert, inspect, select, te
 
 from jpki.mapping.errors import StoreDownError, StoreStateError
 from jpki.mapping.store import evidence_schema, schema
-from jpki.mapping.store.engine import READ_ONLY, by_cause, open_engine
+from jpki.mapping.store.engine import POOLED, READ_ONLY, by_cause, open_engine
 from jpki.mapping.store.schema import META
 
 PARTITIONS: Final = 8
-_POOLED: Final = 5  # connections that an engine keeps for the next one, as SQLAlchemy has it
 _T = TypeVar("_T")
 
 
@@ -123,7 +122,7 @@ class Store:
         Pooled connections that turn out dead before the commit are replaced, each once (a
         database that was restarted); an error in the commit itself is raised.
         """
-        for attempt in range(1, _POOLED + 2):
+        for attempt in range(1, POOLED + 2):
             committing = False
             try:
                 with by_cause(), self.engine.connect() as connection:
@@ -133,7 +132,7 @@ class Store:
                     transaction.commit()
                     return done
             except StoreDownError as exc:
-                if attempt > _POOLED or committing or exc.values.get("reason") != "lost":
+                if attempt > POOLED or committing or exc.values.get("reason") != "lost":
                     raise
         raise AssertionError("unreachable")
 

@@ -15,7 +15,7 @@ from jpki.synth.keystore import any_stored_key
 from jpki.synth.overrides import Overrides
 from jpki.synth.people import HolderData
 from jpki.synth.pki import SynthPki
-from jpki.validation import TrustStore, Validator
+from jpki.validation import TrustStore, Validator, known_frames
 from jpki.validation.crl_index.writer import Indexed, StoreWriter
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -101,3 +101,18 @@ def put(path: Path, trust: TrustStore) -> Callable[..., list[Indexed]]:
             return [writer.add(data) for data in lists]
 
     return put
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each certificate whether the quick way decided."""
+    seen: list[bool] = []
+    judge = known_frames.KnownFrames.judge
+
+    def watched(*given: object) -> object:
+        found = judge(*given)  # type: ignore[arg-type]
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(known_frames.KnownFrames, "judge", watched)
+    return seen

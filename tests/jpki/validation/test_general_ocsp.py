@@ -12,8 +12,8 @@ from cryptography.x509.ocsp import OCSPCertStatus
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from der_edit import Item, decode, resigned_answer
+from general_checks import status
 from general_pki import (
-    AT,
     HOLDER,
     LEAF_DER,
     MIDDLE,
@@ -25,8 +25,6 @@ from general_pki import (
     answer,
     certificate,
 )
-from jpki.validation.policy import RevocationMode
-from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator
 
 Edit = Callable[[Item], None]
 RESPONDER: Extensions = (
@@ -41,12 +39,7 @@ def _responder(extensions: Extensions = RESPONDER, signer: RSAPrivateKey = MIDDL
 
 
 def _ocsp(*answers: bytes) -> tuple[str, str]:
-    options = GeneralOptions(
-        at=AT, chain=(MIDDLE_DER,), revocation=RevocationMode.LEAF, ocsp=answers
-    )
-    found = GeneralValidator([ROOT_DER], options).validate(LEAF_DER).check("revocation")
-    assert found is not None
-    return found.outcome.value, found.code
+    return status(ocsp=answers)
 
 
 def _critical(place: str) -> Edit:

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 
 from der_edit import Item, decode, resigned
+from general_checks import verdict
 from general_pki import (
     AT,
     AUTHORITY,
@@ -30,19 +31,12 @@ from general_pki import (
 )
 from jpki.synth.keystore import stored_key
 from jpki.validation.policy import RevocationMode
-from jpki.validation.rfc5280 import GeneralOptions, GeneralValidator, engine, paths, signatures
+from jpki.validation.rfc5280 import GeneralValidator, engine, paths, signatures
 from jpki.validation.rfc5280.signatures import is_weak_algorithm, is_weak_key
 from jpki.verdict import Outcome, Verdict
 
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x56\x78")
 NONE = RevocationMode.NONE
-
-
-def verdict(
-    leaf: bytes = LEAF_DER, *chain: bytes, root: bytes = ROOT_DER, **given: object
-) -> Verdict:
-    options = {"at": AT, "chain": chain or (MIDDLE_DER,), "revocation": NONE, **given}
-    return GeneralValidator([root], GeneralOptions(**options)).validate(leaf)  # type: ignore[arg-type]
 
 
 def wrong(found: Verdict) -> dict[str, str]:
@@ -200,7 +194,7 @@ def test_between(data: bytes, code: str) -> None:
 
 def test_the_anchor_s_own_validity_counts() -> None:
     old = certificate("Root", "Root", ROOT, ROOT, AUTHORITY, serial=1, end=AT - DAY)
-    assert wrong(verdict(root=old)) == {"validity": "path_expired"}
+    assert wrong(verdict(anchors=[old])) == {"validity": "path_expired"}
 
 
 def test_what_an_anchor_forbids_itself_counts() -> None:
@@ -210,7 +204,7 @@ def test_what_an_anchor_forbids_itself_counts() -> None:
         ((*AUTHORITY, (UNKNOWN, True)), "path_critical_extension"),
     ):
         root = certificate("Root", "Root", ROOT, ROOT, extensions, serial=1)
-        assert wrong(verdict(root=root)) == {"path": code}
+        assert wrong(verdict(anchors=[root])) == {"path": code}
 
 
 def test_the_anchor_s_own_policies_do_not_count() -> None:
@@ -219,12 +213,12 @@ def test_the_anchor_s_own_policies_do_not_count() -> None:
         return x509.CertificatePolicies([found]), False
 
     root = certificate("Root", "Root", ROOT, ROOT, (*AUTHORITY, policy("1.2.3")), serial=1)
-    assert wrong(verdict(leaf(policy("1.2.4")), middle(policy("1.2.4")), root=root)) == {}
+    assert wrong(verdict(leaf(policy("1.2.4")), middle(policy("1.2.4")), anchors=[root])) == {}
 
 
 def test_an_anchor_that_is_no_root_needs_to_be_asked_for() -> None:
-    assert wrong(verdict(root=MIDDLE_DER)) == {"path": "untrusted"}
-    assert wrong(verdict(root=MIDDLE_DER, partial=True)) == {}
+    assert wrong(verdict(anchors=[MIDDLE_DER])) == {"path": "untrusted"}
+    assert wrong(verdict(anchors=[MIDDLE_DER], partial=True)) == {}
 
 
 def test_the_anchor_itself_is_nobody_s_to_revoke() -> None:

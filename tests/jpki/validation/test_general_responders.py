@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from der_edit import Item, decode, resigned_answer
+from der_edit import RSA_SHA1, Item, algorithm, decode, resigned_answer
 from general_checks import status
 from general_pki import (
     AT,
@@ -200,21 +199,6 @@ def test_a_responder_that_has_to_be_checked_is_checked(
 # What an answer is signed with, and when it was made.
 
 
-def _by_sha1(data: bytes) -> bytes:
-    (response,) = decode(data)
-    octets = response.parts[1].parts[0].parts[1]
-    (basic,) = decode(octets.value)
-    basic.parts[1].parts[0].value = bytes.fromhex("2a864886f70d010105")
-    signature = MIDDLE.sign(basic.parts[0].encode(), padding.PKCS1v15(), SHA1())
-    basic.parts[2].value = b"\0" + signature
-    octets.value = basic.encode()
-    return response.encode()
-
-
-def _unknown_algorithm(whole: Item) -> None:
-    whole.parts[1].parts[0].value = b"\x2a\x03\x04"
-
-
 OWN = answer(LEAF_DER, MIDDLE_DER, MIDDLE)
 
 
@@ -222,10 +206,10 @@ OWN = answer(LEAF_DER, MIDDLE_DER, MIDDLE)
     ("data", "usual", "with_weak_keys"),
     [
         (OWN, GOOD, GOOD),
-        (_by_sha1(OWN), cannot("signature"), GOOD),
+        (resigned_answer(OWN, MIDDLE, algorithm(RSA_SHA1), SHA1()), cannot("signature"), GOOD),
         (delegated(key=stored_key("weak-1024")), cannot("signature"), GOOD),
         (
-            resigned_answer(OWN, MIDDLE, _unknown_algorithm),
+            resigned_answer(OWN, MIDDLE, algorithm(b"\x2a\x03\x04")),
             cannot("signature"),
             cannot("signature"),
         ),

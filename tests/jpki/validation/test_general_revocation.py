@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1
 
-from der_edit import Item, decode, resigned
+from der_edit import RSA_SHA1, Item, algorithm, resigned
 from general_checks import status, verdict
 from general_pki import (
     AT,
@@ -265,19 +264,11 @@ def test_the_key_that_is_named_is_the_signer_s(
     assert said(data, chain=(middle,)) == wanted
 
 
-def _by_sha1() -> bytes:
-    (whole,) = decode(crl())
-    for place in (whole.parts[0].parts[1], whole.parts[1]):
-        place.parts[0].value = bytes.fromhex("2a864886f70d010105")
-    data = whole.parts[0].encode()
-    whole.parts[2].value = b"\0" + MIDDLE.sign(data, padding.PKCS1v15(), SHA1())
-    return whole.encode()
-
-
 def test_weak_signatures_have_to_be_asked_for() -> None:
     key = stored_key("weak-1024")
     signer = certificate("Middle", "Root", key, ROOT, SIGNS_LISTS, serial=SIGNER_SERIAL)
-    for data, chain in ((_by_sha1(), ()), (crl(signer=key), (signer,))):
+    by_sha1 = resigned(crl(), MIDDLE, algorithm(RSA_SHA1, inside=1), SHA1())
+    for data, chain in ((by_sha1, ()), (crl(signer=key), (signer,))):
         assert said(data, chain=(MIDDLE_DER, *chain)) == cannot("weak")
         assert said(data, chain=(MIDDLE_DER, *chain), weak_keys=True) == GOOD
 

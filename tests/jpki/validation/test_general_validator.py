@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA1
 
-from der_edit import Item, decode, resigned
+from der_edit import RSA_SHA1, Item, algorithm, resigned
 from general_checks import rows, verdict
 from general_pki import (
     AT,
@@ -67,19 +66,8 @@ def test_what_cannot_be_read_is_refused_and_nothing_else_is_looked_at() -> None:
     assert (found.outcome, found.genuine, found.in_force) == (Outcome.INVALID, NO, NOT_RUN)
 
 
-def _algorithm(data: bytes, oid: str, sign: Callable[[bytes], bytes]) -> bytes:
-    """``data`` under another algorithm of signatures."""
-    (whole,) = decode(data)
-    for place in (whole.parts[0].parts[2], whole.parts[1]):
-        place.parts[0].value = bytes.fromhex(oid)
-    whole.parts[2].value = b"\0" + sign(whole.parts[0].encode())
-    return whole.encode()
-
-
 def by_sha1(data: bytes, key: RSAPrivateKey) -> bytes:
-    return _algorithm(
-        data, "2a864886f70d010105", lambda tbs: key.sign(tbs, padding.PKCS1v15(), SHA1())
-    )
+    return resigned(data, key, algorithm(RSA_SHA1, inside=2), SHA1())
 
 
 def leaf(*extra: tuple[x509.ExtensionType, bool], **given: Any) -> bytes:
@@ -98,7 +86,7 @@ def _key_kind(whole: Item) -> None:
 
 ENDED = leaf(end=AT - SECOND)
 WEAK = certificate("Leaf", "Middle", stored_key("weak-1024"), MIDDLE)
-UNKNOWN_SIGNATURE = _algorithm(LEAF_DER, "2a0304", lambda _: b"\0" * 256)
+UNKNOWN_SIGNATURE = resigned(LEAF_DER, MIDDLE, algorithm(b"\x2a\x03\x04", inside=2))
 PATHS = [
     ("all right", LEAF_DER, (), [HELD, IN_TIME, NOT_ASKED], {"length": 2}),
     ("ended", ENDED, (), [HELD, ("invalid", "expired"), NOT_ASKED], {"length": 2}),

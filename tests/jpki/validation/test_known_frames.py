@@ -37,21 +37,6 @@ def bench(pki: SynthPki) -> Bench:
     return Bench(pki, crls=[])
 
 
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each certificate whether the quick way decided."""
-    seen: list[bool] = []
-    judge = quick.KnownFrames.judge
-
-    def watched(*given: object) -> object:
-        found = judge(*given)  # type: ignore[arg-type]
-        seen.append(found is not None)
-        return found
-
-    monkeypatch.setattr(quick.KnownFrames, "judge", watched)
-    return seen
-
-
 SHAPES = [
     pytest.param(Family.AUTH, 3, Medium.CARD, id="auth"),
     pytest.param(Family.SIGN, 3, Medium.CARD, id="sign"),

@@ -34,21 +34,6 @@ def code(bench: Bench, der: bytes, name: str) -> str:
     return check.code
 
 
-@pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """For each certificate whether the quick way decided."""
-    seen: list[bool] = []
-    judge = quick.KnownFrames.judge
-
-    def watched(*given: object) -> object:
-        found = judge(*given)  # type: ignore[arg-type]
-        seen.append(found is not None)
-        return found
-
-    monkeypatch.setattr(quick.KnownFrames, "judge", watched)
-    return seen
-
-
 @pytest.mark.parametrize(
     "change",
     [
