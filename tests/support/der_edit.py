@@ -65,6 +65,23 @@ def decode(data: bytes) -> list[Item]:
     return items
 
 
+def of_no_known_curve(certificate: bytes) -> bytes:
+    """A certificate with a key on a curve that nobody has."""
+    (whole,) = decode(certificate)
+    whole.parts[0].parts[6].parts[0].parts = [
+        Item(6, bytes.fromhex("2a8648ce3d0201")),
+        Item(6, b"\x2a\x03"),
+    ]
+    return whole.encode()
+
+
+def of_no_version(certificate: bytes) -> bytes:
+    """A certificate of a version that there is not."""
+    (whole,) = decode(certificate)
+    whole.parts[0].parts[0].parts = [Item(2, b"\x22")]
+    return whole.encode()
+
+
 def algorithm(oid: bytes, inside: int | None = None) -> Callable[[Item], None]:
     """An edit: another algorithm of the signature; ``inside``: its place in the signed part."""
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.x509.oid import NameOID
 
-from der_edit import Item, decode
+from der_edit import of_no_known_curve, of_no_version
 from jpki.certificate.kinds import Family
 from jpki.emulator import EmulatedCard, load_card
 from jpki.emulator.build import Builder
@@ -155,24 +155,12 @@ def test_our_own_cv_certificates_pass() -> None:
     assert content(lambda: made)() == made
 
 
-def _of_no_known_key() -> bytes:
-    """A certificate with a key on a curve that nobody has."""
-    (whole,) = decode(_certificate())
-    whole.parts[0].parts[6].parts[0].parts = [
-        Item(6, bytes.fromhex("2a8648ce3d0201")),
-        Item(6, b"\x2a\x03"),
-    ]
-    return whole.encode()
-
-
-def _of_no_version() -> bytes:
-    """A certificate of a version that there is not."""
-    (whole,) = decode(_certificate())
-    whole.parts[0].parts[0].parts = [Item(2, b"\x22")]
-    return whole.encode()
-
-
-NO_CERTIFICATES = [b"", b"\x30\x03\x02\x01\x00", _of_no_known_key(), _of_no_version()]
+NO_CERTIFICATES = [
+    b"",
+    b"\x30\x03\x02\x01\x00",
+    of_no_known_curve(_certificate()),
+    of_no_version(_certificate()),
+]
 
 
 @pytest.mark.parametrize("der", NO_CERTIFICATES)

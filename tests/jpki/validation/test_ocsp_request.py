@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import OCSPNonce, load_der_x509_certificate
 from cryptography.x509.ocsp import OCSPRequestBuilder
 
-from der_edit import Item, decode
+from der_edit import Item, decode, of_no_known_curve, of_no_version
 from jpki.certificate import Certificate, Family, parse_certificate
 from jpki.errors import ConfigurationError
 from jpki.synth.keystore import any_stored_key, stored_ec_key, stored_key
@@ -85,27 +85,10 @@ def test_a_signed_request_names_its_signer_and_is_signed_by_its_key(
     assert named.parts[0].value.hex() == algorithm
 
 
-def of_weird_key(own: bytes) -> bytes:
-    """The certificate with a key on a curve that nobody has."""
-    (whole,) = decode(own)
-    whole.parts[0].parts[6].parts[0].parts = [
-        Item(6, bytes.fromhex("2a8648ce3d0201")),
-        Item(6, b"\x2a\x03"),
-    ]
-    return whole.encode()
-
-
 def of_weird_name(own: bytes) -> bytes:
     """The certificate with a name that is no text (found by fuzzing)."""
     (whole,) = decode(own)
     whole.parts[0].parts[5].parts[0].parts[0].parts[1] = Item(12, b"\xff")
-    return whole.encode()
-
-
-def of_weird_version(own: bytes) -> bytes:
-    """The certificate with a version that there is not (found by fuzzing)."""
-    (whole,) = decode(own)
-    whole.parts[0].parts[0].parts = [Item(2, b"\x22")]
     return whole.encode()
 
 
@@ -117,9 +100,9 @@ def of_weird_version(own: bytes) -> bytes:
         (pem(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))), None, "ocsp_key",
          "wrong_type"),
         (pem(stored_key("ocsp-auth-3")), lambda own: own[:-1], "ocsp_certificate", "not_readable"),
-        (pem(stored_key("ocsp-auth-3")), of_weird_key, "ocsp_certificate", "not_readable"),
+        (pem(stored_key("ocsp-auth-3")), of_no_known_curve, "ocsp_certificate", "not_readable"),
         (pem(stored_key("ocsp-auth-3")), of_weird_name, "ocsp_certificate", "not_readable"),
-        (pem(stored_key("ocsp-auth-3")), of_weird_version, "ocsp_certificate", "not_readable"),
+        (pem(stored_key("ocsp-auth-3")), of_no_version, "ocsp_certificate", "not_readable"),
     ],
     ids=["another's key", "no key", "Ed25519", "certificate cut off", "key of no known curve",
          "name that is no text", "no such version"],
